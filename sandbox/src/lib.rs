@@ -1,0 +1,8 @@
+//! Doubles of Discord and BK-CI that are as strict, and as unkind, as the real services are documented to be.
+//!
+//! The bot's own tests and the sandbox program are built on them. They never depend on the bot.
+
+pub mod bkci;
+pub mod clock;
+pub mod discord;
+pub mod wire;
