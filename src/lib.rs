@@ -1,1 +1,5 @@
 //! Reprise
+pub mod clock;
+pub mod commands;
+pub mod model;
+pub mod reply;

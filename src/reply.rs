@@ -1,0 +1,251 @@
+//! Everything the bot can say, as facts. Words are made of them in [`crate::text`], in the reader's language.
+//!
+//! A reply is kept in a delivery's row until it was said, so it holds no secret and no interaction token. Every text in
+//! it that came from BK-CI or a person is as it came: whoever words it must neutralise it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Timestamp;
+use crate::model::ids::{Uid, UserId};
+use crate::model::scope::{self, Scope};
+use crate::model::{BuildRef, Rejection, status::BuildStatus};
+
+/// Something to be said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// What became of a retry that was asked for.
+    Retry {
+        /// Which build, which part, by whom.
+        about: About,
+        /// How it stands.
+        outcome: Outcome,
+    },
+    /// Nothing was sent, since the build or the part that was named cannot be retried.
+    NotRetried {
+        /// Which build.
+        about: About,
+        /// Why.
+        refusal: scope::Refusal,
+        /// The build's state when it was read.
+        status: BuildStatus,
+    },
+    /// The build could not be read, so nothing was sent.
+    NotRead {
+        /// Which build.
+        build: BuildRef,
+        /// Why.
+        failure: Failure,
+    },
+    /// BK-CI takes its time to show the build; nothing was sent so far.
+    StillReading {
+        /// Which build.
+        build: BuildRef,
+    },
+    /// An option is not of its form; nothing was read or sent.
+    Malformed {
+        /// Which option.
+        option: RetryOption,
+        /// What was given.
+        given: String,
+    },
+    /// `task` and `skip` were both given.
+    TaskAndSkip,
+    /// The person has no mapping.
+    NotMapped {
+        /// The person.
+        user: UserId,
+    },
+    /// Only administrators may do this.
+    NotAdministrator,
+    /// Interactions from this server are not served.
+    ServerNotServed,
+    /// `/whoami`
+    Whoami {
+        /// The person.
+        user: UserId,
+        /// As whom they act, if mapped.
+        uid: Option<Uid>,
+        /// Whether they may administer mappings.
+        administrator: bool,
+    },
+    /// `/help`
+    Help {
+        /// As whom they act, if mapped.
+        uid: Option<Uid>,
+        /// Whether they may administer mappings.
+        administrator: bool,
+    },
+    /// A mapping was added or changed.
+    MappingSet {
+        /// Of whom.
+        user: UserId,
+        /// To which UID.
+        uid: Uid,
+        /// The UID before, if another.
+        before: Option<Uid>,
+        /// Other people who act as the same UID.
+        shared_with: Vec<UserId>,
+    },
+    /// A mapping was removed.
+    MappingRemoved {
+        /// Of whom.
+        user: UserId,
+        /// The UID before.
+        uid: Uid,
+    },
+    /// There is no mapping to show or remove.
+    MappingAbsent {
+        /// Of whom.
+        user: UserId,
+    },
+    /// One mapping.
+    MappingShown {
+        /// Of whom.
+        user: UserId,
+        /// As whom they act.
+        uid: Uid,
+        /// Who set it; absent for one that came from a file on the server.
+        set_by: Option<UserId>,
+        /// When it was set.
+        set_at: Timestamp,
+        /// Other people who act as the same UID.
+        shared_with: Vec<UserId>,
+    },
+    /// The mappings that match.
+    MappingList {
+        /// What was looked for.
+        filter: Option<String>,
+        /// As many as fit, sorted by UID.
+        entries: Vec<(UserId, Uid)>,
+        /// How many match in all.
+        total: u32,
+    },
+    /// The UID is not of its form.
+    BadUid {
+        /// What was given.
+        given: String,
+    },
+    /// The program stopped before it could decide, and the wish is too old to be carried out without asking again.
+    NothingDone,
+    /// Something failed on our side.
+    Incident {
+        /// A number that also stands in the log.
+        number: String,
+    },
+}
+
+/// The options of `/retry` that have a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RetryOption {
+    /// English name.
+    Project,
+    /// `p-…`
+    Pipeline,
+    /// `b-…`
+    Build,
+}
+
+/// Which build and which part of it, and who asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Which build.
+    pub build: BuildRef,
+    /// The pipeline's name as BK-CI gave it.
+    pub pipeline_name: String,
+    /// The build's number.
+    pub number: u32,
+    /// Which part; absent while none was settled on.
+    pub scope: Option<Scope>,
+    /// Who asked.
+    pub asked_by: UserId,
+    /// The build's page, when `bkci.web_url` is set.
+    pub link: Option<String>,
+}
+
+/// How a retry stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// BK-CI accepted it.
+    Accepted {
+        /// The build id as BK-CI returned it.
+        build_id: String,
+        /// The attempt this is (`executeCount`), where known.
+        attempt: Option<u32>,
+        /// BK-CI's own answer was lost; the build itself showed it.
+        seen_later: bool,
+    },
+    /// Sent; BK-CI has not answered yet.
+    Sent,
+    /// Refused by BK-CI or its gateway; nothing runs.
+    Rejected(Rejection),
+    /// It surely never reached BK-CI.
+    NotSent,
+    /// The program is not set up rightly for BK-CI; nothing runs.
+    Misconfigured {
+        /// What the operator should look at: no secret, no body.
+        hint: String,
+    },
+    /// BK-CI never answered, and the build shows no new attempt.
+    Unconfirmed {
+        /// For how many seconds the build was looked at.
+        looked_for_s: u64,
+        /// Whether the build could be read at all.
+        readable: bool,
+    },
+    /// Somebody else started the next attempt at the same moment.
+    Overtaken {
+        /// Their UID.
+        by: String,
+        /// The attempt they started.
+        attempt: u32,
+    },
+    /// A new attempt runs, and BK-CI does not tell who started it.
+    CannotTell {
+        /// The attempt.
+        attempt: u32,
+    },
+    /// BK-CI had not carried it out; a later wish for the same was.
+    Superseded,
+    /// Somebody had asked for the same before.
+    AlreadyAsked {
+        /// Who.
+        first: UserId,
+        /// Whether BK-CI has accepted theirs by now.
+        accepted: bool,
+    },
+}
+
+/// Why a read gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Failure {
+    /// Refused by BK-CI or its gateway.
+    Rejected(Rejection),
+    /// Not reached.
+    Unreachable,
+    /// Reached, no answer.
+    Unanswered,
+    /// An answer that is not BK-CI's, or too large.
+    Unreadable {
+        /// What it looked like: no body.
+        hint: String,
+    },
+    /// The program is not set up rightly for BK-CI.
+    Misconfigured {
+        /// What the operator should look at: no secret, no body.
+        hint: String,
+    },
+    /// The build belongs to another pipeline or project than was named.
+    OtherPipeline,
+}
+
+impl Outcome {
+    /// Whether a later look may still change it.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Sent => false,
+            Self::Accepted { .. } | Self::Rejected(_) | Self::NotSent | Self::Misconfigured { .. } => true,
+            Self::Unconfirmed { .. } | Self::Overtaken { .. } | Self::CannotTell { .. } => true,
+            Self::Superseded | Self::AlreadyAsked { .. } => true,
+        }
+    }
+}
