@@ -1,0 +1,212 @@
+//! Deliveries: what is to be said on Discord. One row per message; a newer text replaces an older one that is still
+//! waiting, so what is said last is always the newest.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::SecretString;
+
+use super::{Store, Tx, claim, execute, fetch};
+use crate::model::ids::{ChannelId, InteractionId, MessageId};
+use crate::model::{Locale, Timestamp};
+use crate::reply::Reply;
+
+/// Longer than any call to Discord may take.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// A delivery that the caller may send, until its lease ends.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Made from its cause.
+    pub id: String,
+    /// The interaction it answers.
+    pub cause: InteractionId,
+    /// Which of the texts for this message it is.
+    pub revision: i64,
+    /// What to say.
+    pub reply: Reply,
+    /// The reader's language.
+    pub locale: Locale,
+    /// For the asker only.
+    pub private: bool,
+    /// Where it was asked.
+    pub channel: ChannelId,
+    /// The answer's message, once Discord has told us.
+    pub message: Option<MessageId>,
+    /// Lets us answer until the moment given.
+    pub token: Option<(SecretString, Timestamp)>,
+    /// The fence, and how often it was tried.
+    pub attempts: i64,
+}
+
+type Row = (String, i64, i64, String, i64);
+type Envelope = (String, bool, i64, Option<i64>, Option<String>, i64);
+
+macro_rules! claim_sql {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE delivery SET lease_until_ms = $1, attempts = attempts + 1 WHERE id = (
+                SELECT id FROM delivery WHERE state = 'waiting' AND due_ms <= $2 AND lease_until_ms <= $3
+                ORDER BY due_ms LIMIT 1 ",
+            $lock,
+            ") RETURNING id, cause, revision, reply, attempts"
+        )
+    };
+}
+
+impl Store {
+    /// Claims a delivery that is due.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn claim_delivery(&self, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
+        let mut tx = self.begin().await?;
+        let row = claim!(&mut tx, Row, claim_sql, now.plus(LEASE).0, now.0, now.0).context("claiming a delivery")?;
+        let claimed = match row {
+            Some(row) => Some(claimed(&mut tx, row).await?),
+            None => None,
+        };
+        tx.commit().await?;
+        Ok(claimed)
+    }
+
+    /// Writes down that a delivery arrived, and which message it is. `false`: a newer text waits for the same message.
+    ///
+    /// # Errors
+    /// The database failed; the same text will be sent once more, which changes nothing.
+    pub async fn delivered(&self, delivery: &Claimed, message: Option<MessageId>) -> anyhow::Result<bool> {
+        self.end(delivery, "delivered", None, message).await
+    }
+
+    /// Writes down that a delivery can never arrive, and why. `false`: a newer text waits for the same message.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn give_up(&self, delivery: &Claimed, why: &str) -> anyhow::Result<bool> {
+        self.end(delivery, "given_up", Some(why), None).await
+    }
+
+    async fn end(
+        &self,
+        delivery: &Claimed,
+        state: &str,
+        why: Option<&str>,
+        message: Option<MessageId>,
+    ) -> anyhow::Result<bool> {
+        let mut tx = self.begin().await?;
+        let sql =
+            "UPDATE delivery SET state = CASE WHEN revision = $1 THEN $2 ELSE state END, why = $3, lease_until_ms = 0
+                   WHERE id = $4 AND attempts = $5 RETURNING revision, closing";
+        let row = fetch!(&mut tx, (i64, bool), sql, delivery.revision, state, why, &delivery.id, delivery.attempts);
+        let row = row.with_context(|| format!("ending delivery {}", delivery.id))?;
+        let newest = row.is_some_and(|(revision, _)| revision == delivery.revision);
+        if newest && row.is_some_and(|(_, closing)| closing) {
+            let sql = "UPDATE receipt SET state = 'answered', token = NULL WHERE interaction = $1";
+            execute!(&mut tx, sql, delivery.cause.as_i64()).context("closing a receipt")?;
+        }
+        if message.is_some() && message != delivery.message {
+            let sql = "UPDATE receipt SET message = $1 WHERE interaction = $2";
+            execute!(&mut tx, sql, message.map(MessageId::as_i64), delivery.cause.as_i64())
+                .context("noting an answer's message")?;
+        }
+        tx.commit().await?;
+        Ok(newest)
+    }
+
+    /// Puts a delivery off.
+    ///
+    /// # Errors
+    /// The database failed; the delivery is due again when its lease ends.
+    pub async fn postpone(&self, delivery: &Claimed, due: Timestamp, why: &str) -> anyhow::Result<()> {
+        let mut tx = self.begin().await?;
+        let sql = "UPDATE delivery SET due_ms = $1, why = $2, lease_until_ms = 0 WHERE id = $3 AND attempts = $4";
+        execute!(&mut tx, sql, due.0, why, &delivery.id, delivery.attempts).context("putting a delivery off")?;
+        tx.commit().await
+    }
+
+    /// The newest text for an answer, in whatever state. For what comes after an incident.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn say(&self, cause: InteractionId, reply: &Reply, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
+        let mut tx = self.begin().await?;
+        let claimed = say(&mut tx, cause, reply, true, now).await?;
+        tx.commit().await?;
+        Ok(claimed)
+    }
+}
+
+/// Puts a text into the row of its message, and claims it when nobody else is at it. Whoever is at it will find that
+/// there is a newer one.
+pub(crate) async fn say(
+    tx: &mut Tx,
+    cause: InteractionId,
+    reply: &Reply,
+    closing: bool,
+    now: Timestamp,
+) -> anyhow::Result<Option<Claimed>> {
+    let sql = "INSERT INTO delivery (id, cause, revision, reply, closing, state, why, due_ms, lease_until_ms, attempts)
+               VALUES ($1, $2, 1, $3, $4, 'waiting', NULL, $5, $6, 1)
+               ON CONFLICT (id) DO UPDATE SET revision = delivery.revision + 1, reply = excluded.reply,
+                   closing = excluded.closing, state = 'waiting', why = NULL, due_ms = excluded.due_ms,
+                   attempts = CASE WHEN delivery.lease_until_ms > $7 THEN delivery.attempts ELSE delivery.attempts + 1 END,
+                   lease_until_ms = CASE WHEN delivery.lease_until_ms > $7 THEN delivery.lease_until_ms
+                                         ELSE excluded.lease_until_ms END
+               RETURNING id, cause, revision, reply, attempts, CASE WHEN lease_until_ms = $6 THEN 1 ELSE 0 END";
+    let id = format!("answer/{cause}");
+    let text = serde_json::to_string(reply)?;
+    let lease = now.plus(LEASE).0;
+    let row = fetch!(
+        &mut *tx,
+        (String, i64, i64, String, i64, i32),
+        sql,
+        &id,
+        cause.as_i64(),
+        text,
+        closing,
+        now.0,
+        lease,
+        now.0
+    );
+    let (id, cause, revision, reply, attempts, ours) =
+        row.with_context(|| format!("writing delivery {id}"))?.context("an upsert returned no row")?;
+    if ours == 0 {
+        return Ok(None);
+    }
+    Ok(Some(claimed(tx, (id, cause, revision, reply, attempts)).await?))
+}
+
+/// Puts a text into the row of its message, for whichever worker comes first.
+pub(crate) async fn offer(
+    tx: &mut Tx,
+    cause: InteractionId,
+    reply: &Reply,
+    closing: bool,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let claimed = say(tx, cause, reply, closing, now).await?;
+    if let Some(claimed) = claimed {
+        let sql = "UPDATE delivery SET lease_until_ms = 0 WHERE id = $1 AND attempts = $2";
+        execute!(tx, sql, &claimed.id, claimed.attempts).context("offering a delivery")?;
+    }
+    Ok(())
+}
+
+async fn claimed(tx: &mut Tx, (id, cause, revision, reply, attempts): Row) -> anyhow::Result<Claimed> {
+    let sql = "SELECT locale, private, channel, message, token, token_expires_ms FROM receipt WHERE interaction = $1";
+    let envelope = fetch!(tx, Envelope, sql, cause).context("reading the receipt of a delivery")?;
+    let (locale, private, channel, message, token, expires_ms) =
+        envelope.with_context(|| format!("delivery {id} answers an interaction without a receipt"))?;
+    Ok(Claimed {
+        reply: serde_json::from_str(&reply).with_context(|| format!("reading delivery {id}"))?,
+        id,
+        cause: InteractionId::from_i64(cause),
+        revision,
+        locale: Locale::from_discord(&locale),
+        private,
+        channel: ChannelId::from_i64(channel),
+        message: message.map(MessageId::from_i64),
+        token: token.map(|token| (SecretString::from(token), Timestamp(expires_ms))),
+        attempts,
+    })
+}

@@ -1,0 +1,147 @@
+//! Receipts: interactions that we are about to acknowledge. The only rows that hold an interaction's token.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::{Store, Tx, claim, execute};
+use crate::commands::{Command, Request};
+use crate::model::ids::InteractionId;
+use crate::model::{Actor, Locale, Place, Timestamp};
+
+/// How long the process that took a request may take to decide before another one looks at it. Below the 30 s after
+/// which a wish is too old to be carried out (house 4.3).
+pub const LEASE: Duration = Duration::from_secs(28);
+
+/// What is kept of a request so that another process can decide it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    actor: Actor,
+    place: Place,
+    locale: Locale,
+    guild_locale: Locale,
+    command: Command,
+}
+
+/// A receipt that the caller may decide, until its lease ends.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// What was asked.
+    pub request: Request,
+    /// Whether the answer is for the asker only; settled when it was acknowledged.
+    pub private: bool,
+    /// When it arrived.
+    pub received: Timestamp,
+    /// The fence.
+    pub attempts: i64,
+}
+
+type Row = (i64, Option<String>, i64, String, bool, i64, i64);
+
+macro_rules! claim_sql {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE receipt SET lease_until_ms = $1, attempts = attempts + 1 WHERE interaction = (
+                SELECT interaction FROM receipt WHERE state = 'received' AND lease_until_ms <= $2
+                ORDER BY received_ms LIMIT 1 ",
+            $lock,
+            ") RETURNING interaction, token, token_expires_ms, request, private, received_ms, attempts"
+        )
+    };
+}
+
+impl Store {
+    /// Writes the receipt of a request, leased to the caller. `None`: this interaction was delivered before.
+    ///
+    /// # Errors
+    /// The database failed; the interaction must not be acknowledged.
+    pub async fn receive(&self, request: &Request, private: bool, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
+        let kept = Kept {
+            actor: request.actor.clone(),
+            place: request.place,
+            locale: request.locale,
+            guild_locale: request.guild_locale,
+            command: request.command.clone(),
+        };
+        let locale = if private { request.locale } else { request.guild_locale };
+        let sql = "INSERT INTO receipt (interaction, state, token, token_expires_ms, request, private, locale, channel,
+                       received_ms, lease_until_ms, attempts)
+                   VALUES ($1, 'received', $2, $3, $4, $5, $6, $7, $8, $9, 1) ON CONFLICT (interaction) DO NOTHING";
+        let mut tx = self.begin().await?;
+        let written = execute!(
+            &mut tx,
+            sql,
+            request.interaction.as_i64(),
+            request.token.expose_secret(),
+            request.token_expires.0,
+            serde_json::to_string(&kept)?,
+            private,
+            locale.as_str(),
+            request.place.channel.as_i64(),
+            now.0,
+            now.plus(LEASE).0,
+        )
+        .context("writing a receipt")?;
+        tx.commit().await?;
+        Ok((written == 1).then(|| Claimed { request: request.clone(), private, received: now, attempts: 1 }))
+    }
+
+    /// Claims a receipt that was left without a decision.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn claim_receipt(&self, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
+        let mut tx = self.begin().await?;
+        let row = claim!(&mut tx, Row, claim_sql, now.plus(LEASE).0, now.0).context("claiming a receipt")?;
+        tx.commit().await?;
+        row.map(claimed).transpose()
+    }
+
+    /// Closes a receipt whose interaction was never acknowledged: nobody waits for an answer.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn drop_receipt(&self, interaction: InteractionId) -> anyhow::Result<()> {
+        let mut tx = self.begin().await?;
+        let sql = "UPDATE receipt SET state = 'answered', token = NULL WHERE interaction = $1";
+        execute!(&mut tx, sql, interaction.as_i64()).context("closing a receipt")?;
+        tx.commit().await
+    }
+
+    /// Forgets tokens that Discord does not accept any more.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn forget_tokens(&self, now: Timestamp) -> anyhow::Result<u64> {
+        let mut tx = self.begin().await?;
+        let sql = "UPDATE receipt SET token = NULL WHERE token IS NOT NULL AND token_expires_ms <= $1";
+        let forgotten = execute!(&mut tx, sql, now.0).context("forgetting expired tokens")?;
+        tx.commit().await?;
+        Ok(forgotten)
+    }
+}
+
+/// Marks a receipt as decided. `false`: somebody else decided it meanwhile, so the caller must write nothing.
+pub(crate) async fn decided(tx: &mut Tx, receipt: &Claimed) -> anyhow::Result<bool> {
+    let sql = "UPDATE receipt SET state = 'decided' WHERE interaction = $1 AND state = 'received' AND attempts = $2";
+    let ours = execute!(tx, sql, receipt.request.interaction.as_i64(), receipt.attempts);
+    Ok(ours.context("marking a receipt as decided")? == 1)
+}
+
+fn claimed((interaction, token, expires_ms, request, private, received_ms, attempts): Row) -> anyhow::Result<Claimed> {
+    let interaction = InteractionId::from_i64(interaction);
+    let kept: Kept = serde_json::from_str(&request).with_context(|| format!("reading receipt {interaction}"))?;
+    let request = Request {
+        interaction,
+        token: SecretString::from(token.unwrap_or_default()),
+        token_expires: Timestamp(expires_ms),
+        actor: kept.actor,
+        place: kept.place,
+        locale: kept.locale,
+        guild_locale: kept.guild_locale,
+        command: kept.command,
+    };
+    Ok(Claimed { request, private, received: Timestamp(received_ms), attempts })
+}
