@@ -1,1 +1,570 @@
-//! The double of BK-CI.
+//! The double of BK-CI: the BlueKing gateway, the openapi service and the process service behind one address.
+//!
+//! It promises to be no kinder than the real service is documented to be: what the reference says is refused, re-run
+//! whole, lost or told wrongly, is so here. It holds a world that a test fills and looks into, moves builds with a
+//! [`Clock`], and breaks down in the ways a test orders. It has no function that says beforehand what a retry would
+//! run: one runs it and looks at [`BkCi::executed`].
+//!
+//! Section numbers in this module are those of `bkci-api.md`.
+
+mod build;
+mod contract;
+mod detail;
+mod engine;
+mod errors;
+mod faults;
+mod gateway;
+mod line;
+mod looking;
+mod plan;
+mod retry;
+mod routes;
+mod status;
+mod stop;
+mod world;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::wire::Cut;
+
+pub use build::Defect;
+pub use errors::Language;
+pub use faults::{Fault, On, Ordered, Wrong};
+pub use looking::{AcceptedRetry, BuildView, JobView, RequestRecord, StageView, TaskView, Via};
+pub use plan::{
+    BuildPlan, ErrorType, Fail, JobPlan, MatrixChild, Options, Outcome, RunCondition, StagePlan, TaskPlan, Trigger,
+    Webhook,
+};
+pub use retry::Wish;
+pub use routes::Endpoint;
+pub use status::Status;
+pub use world::{Concurrency, Pipeline, PipelineId, Project, ProjectRight, Right};
+
+use build::Verdict;
+use errors::Failure;
+use faults::Order;
+use gateway::Answer;
+use line::Line;
+use retry::Ask;
+use routes::{BASE, Incoming};
+use world::{Application, World};
+
+/// The application that every new world knows.
+pub const APP_CODE: &str = "reprise";
+/// Its secret.
+pub const APP_SECRET: &str = "sandbox-app-secret-3f1c9a7be0";
+
+/// How long [`BkCi::wait_for`] waits, in real time.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it looks even when nothing was told: builds move without telling.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A running double. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct BkCi {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    clock: Clock,
+    address: SocketAddr,
+    application: Mutex<(String, String)>,
+    world: Mutex<World>,
+    changed: watch::Sender<u64>,
+    line: tokio::sync::Mutex<Option<Line>>,
+}
+
+impl fmt::Debug for BkCi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BkCi").field("address", &self.shared.address).finish_non_exhaustive()
+    }
+}
+
+/// Why the service refused something that was asked on its own page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// HTTP status.
+    pub http: u16,
+    /// `status` of the envelope.
+    pub code: u32,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self { http: failure.http, code: failure.status }
+    }
+}
+
+impl BkCi {
+    /// Starts an empty world on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start(clock: Clock) -> anyhow::Result<Self> {
+        // The router needs the handle and the handle needs the port: the port is taken first and not yet served.
+        let socket = line::bind(SocketAddr::from(([127, 0, 0, 1], 0))).context("taking a port for BK-CI's double")?;
+        let address = socket.local_addr().context("reading the port of BK-CI's double")?;
+        let application =
+            Application { code: APP_CODE.into(), secret: APP_SECRET.into(), refused_projects: Default::default() };
+        let bkci = Self {
+            shared: Arc::new(Shared {
+                clock,
+                address,
+                application: Mutex::new((APP_CODE.into(), APP_SECRET.into())),
+                world: Mutex::new(World::new(application)),
+                changed: watch::Sender::new(0),
+                line: tokio::sync::Mutex::new(Some(Line::Down { socket })),
+            }),
+        };
+        bkci.up().await?;
+        Ok(bkci)
+    }
+
+    /// What a client is configured with: everything before `/apigw-app/v3/…`, shaped as a gateway's (1).
+    pub fn base_url(&self) -> String {
+        format!("http://{}{BASE}", self.shared.address)
+    }
+
+    /// The code of the application.
+    pub fn app_code(&self) -> String {
+        lock(&self.shared.application).0.clone()
+    }
+
+    /// The secret of the application.
+    pub fn app_secret(&self) -> String {
+        lock(&self.shared.application).1.clone()
+    }
+
+    /// Every secret that a client of this world may hold: none of them may appear in a log.
+    pub fn secrets(&self) -> Vec<String> {
+        self.world().known_secrets.iter().cloned().collect()
+    }
+
+    /// The world's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    // ---- the line ----
+
+    /// Refuses connections on the same port, and ends those that are open.
+    ///
+    /// # Errors
+    /// When the port cannot be kept.
+    pub async fn down(&self) -> anyhow::Result<()> {
+        let mut line = self.shared.line.lock().await;
+        if let Some(Line::Up { stop, accepting }) = line.take() {
+            stop.cancel();
+            // A panic of the accepting task has been printed already; the port is free either way.
+            let _ = accepting.await;
+            *line = Some(Line::Down { socket: line::bind(self.shared.address).context("keeping the port")? });
+        }
+        Ok(())
+    }
+
+    /// Accepts connections again.
+    ///
+    /// # Errors
+    /// When the port was lost.
+    pub async fn up(&self) -> anyhow::Result<()> {
+        let mut line = self.shared.line.lock().await;
+        match line.take() {
+            Some(Line::Down { socket }) => {
+                *line = Some(Line::listen(socket, self.router()).context("listening again")?)
+            }
+            other => *line = other,
+        }
+        Ok(())
+    }
+
+    fn router(&self) -> line::NewRouter {
+        let bkci = self.clone();
+        Arc::new(move |reset| Router::new().fallback(arrive).with_state((bkci.clone(), reset)))
+    }
+
+    // ---- the world ----
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.shared.world)
+    }
+
+    /// Looks at the world as it is now.
+    fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        let mut world = self.world();
+        world.step(self.shared.clock.now_ms());
+        look(&world)
+    }
+
+    /// Changes the world as it is now, and tells whoever waits.
+    fn change<T>(&self, change: impl FnOnce(&mut World, i64) -> T) -> T {
+        let now = self.shared.clock.now_ms();
+        let mut world = self.world();
+        world.step(now);
+        let result = change(&mut world, now);
+        drop(world);
+        self.tell();
+        result
+    }
+
+    fn tell(&self) {
+        self.shared.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Replaces the application's credentials; the old pair is forgotten, its secret is still a secret.
+    pub fn set_application(&self, code: &str, secret: &str) {
+        *lock(&self.shared.application) = (code.into(), secret.into());
+        self.change(|world, _| {
+            world.known_secrets.insert(secret.into());
+            if let Some(application) = world.applications.first_mut() {
+                application.code = code.into();
+                application.secret = secret.into();
+            }
+        });
+    }
+
+    /// Takes the application's right to a project away, or gives it back. The service remembers what it knew for
+    /// five minutes (2.2, 14).
+    pub fn authorise_application(&self, project: &str, allowed: bool) {
+        self.change(|world, _| {
+            for application in &mut world.applications {
+                if allowed {
+                    application.refused_projects.remove(project);
+                } else {
+                    application.refused_projects.insert(project.into());
+                }
+            }
+        });
+    }
+
+    /// Adds a project; adding it twice is adding it once.
+    pub fn add_project(&self, name: &str) {
+        self.change(|world, _| world.add_project(name));
+    }
+
+    /// Changes a project.
+    ///
+    /// # Panics
+    /// When there is no such project.
+    pub fn change_project(&self, name: &str, change: impl FnOnce(&mut Project)) {
+        self.change(|world, _| {
+            let project = world.projects.iter_mut().find(|project| project.name == name);
+            change(project.expect("the project was added"));
+        });
+    }
+
+    /// Adds a pipeline, and its project if need be.
+    pub fn add_pipeline(&self, project: &str, name: &str) -> PipelineId {
+        self.change(|world, now| world.add_pipeline(project, name, now))
+    }
+
+    /// Changes a pipeline: locks it, deletes it, limits its queue.
+    ///
+    /// # Panics
+    /// When there is no such pipeline.
+    pub fn change_pipeline(&self, pipeline: &PipelineId, change: impl FnOnce(&mut Pipeline)) {
+        self.change(|world, _| {
+            let found = world.pipelines.iter_mut().find(|known| known.id == *pipeline);
+            change(found.expect("the pipeline was added"));
+        });
+    }
+
+    /// Gives a person exactly these rights on a pipeline; an empty list takes them away.
+    pub fn permit(&self, uid: &str, project: &str, pipeline: impl AsRef<str>, rights: &[Right]) {
+        self.change(|world, _| {
+            world.add_project(project);
+            world.user(uid).pipelines.insert(pipeline.as_ref().into(), rights.iter().copied().collect());
+        });
+    }
+
+    /// Gives a person exactly these rights in a project; with an empty list still a member.
+    pub fn permit_in_project(&self, uid: &str, project: &str, rights: &[ProjectRight]) {
+        self.change(|world, _| {
+            world.add_project(project);
+            world.user(uid).projects.insert(project.into(), rights.iter().copied().collect());
+        });
+    }
+
+    /// The language in which a person's messages are (3.5).
+    pub fn set_language(&self, uid: &str, language: Language) {
+        self.change(|world, _| world.user(uid).language = language);
+    }
+
+    /// Retry answers `{id}` only, as the seed document shows (6.1).
+    pub fn old_server(&self, old: bool) {
+        self.change(|world, _| world.settings.old_server = old);
+    }
+
+    /// Missing permissions are 403/2101008 instead of 403/403 (3.3).
+    pub fn old_authorisation(&self, old: bool) {
+        self.change(|world, _| world.settings.old_auth = old);
+    }
+
+    /// How long builds stay in the queue from now on; a second unless said.
+    pub fn set_queue_time(&self, time: Duration) {
+        self.change(|world, _| world.settings.queue_ms = plan::millis(time));
+    }
+
+    // ---- builds ----
+
+    /// Adds a build and lets it run up to now.
+    ///
+    /// # Panics
+    /// When its pipeline was not added.
+    pub fn add_build(&self, plan: BuildPlan) -> String {
+        self.change(|world, now| world.add_build(plan, now))
+    }
+
+    /// A build as it is now.
+    ///
+    /// # Panics
+    /// When there is none; so do all functions here that name a build.
+    pub fn build(&self, build: &str) -> BuildView {
+        self.look(|world| BuildView::of(world.build(build)))
+    }
+
+    /// Every start of a task: execution and task id, in order. The trigger is not listed; automatic repeats are.
+    pub fn executed(&self, build: &str) -> Vec<(u32, String)> {
+        self.look(|world| world.build(build).executed.clone())
+    }
+
+    /// The retries that were carried out, whatever became of their answers.
+    pub fn accepted_retries(&self, build: &str) -> Vec<AcceptedRetry> {
+        self.look(|world| world.retries.iter().filter(|(id, _)| id == build).map(|(_, retry)| retry.clone()).collect())
+    }
+
+    /// Somebody presses the button on BK-CI's own page: the same checks, no gateway. Answers the execution.
+    ///
+    /// # Errors
+    /// What the service refused it with.
+    pub fn retry_on_the_web(&self, uid: &str, build: &str, wish: Wish) -> Result<u32, Refused> {
+        self.change(|world, now| {
+            let (project, pipeline) = (world.build(build).project.clone(), world.build(build).pipeline.clone());
+            let ask = Ask { uid, project: &project, pipeline: &pipeline, build, wish, via: Via::Web };
+            Ok(world.retry(&ask, now)?.execute_count)
+        })
+    }
+
+    /// Somebody stops the build on BK-CI's own page.
+    ///
+    /// # Errors
+    /// What the service refused it with.
+    pub fn stop_on_the_web(&self, uid: &str, build: &str) -> Result<(), Refused> {
+        self.change(|world, now| {
+            let (project, pipeline) = (world.build(build).project.clone(), world.build(build).pipeline.clone());
+            Ok(world.stop(uid, &project, &pipeline, build, now)?)
+        })
+    }
+
+    /// Opens the gate at which the build waits, or rejects there: then the build ends STAGE_SUCCESS (8).
+    ///
+    /// # Panics
+    /// When it waits at none.
+    pub fn review_gate(&self, uid: &str, build: &str, approve: bool) {
+        self.change(|world, now| {
+            let build = world.build_mut(build);
+            assert!(build.is_at_a_gate(), "the build waits at no gate");
+            let waiting = build.stages.iter_mut().find(|stage| stage.status == Some(Status::Pause));
+            let stage = waiting.expect("a build at a gate has a paused stage");
+            let (by, at_ms) = (uid.to_owned(), now);
+            if let Some(gate) = &mut stage.gate {
+                gate.verdict = if approve { Verdict::Approved { by, at_ms } } else { Verdict::Rejected { by, at_ms } };
+            }
+            if approve {
+                build.status = Status::Running;
+                build.settle(now);
+            } else {
+                stage.status = Some(Status::StageSuccess);
+                build.end(now, Status::StageSuccess);
+            }
+        });
+    }
+
+    /// Decides a manual review task: it passes, or fails with REVIEW_ABORT.
+    ///
+    /// # Panics
+    /// When no such task waits.
+    pub fn review_task(&self, build: &str, task: &str, approve: bool) {
+        self.change(|world, now| {
+            let build = world.build_mut(build);
+            let parts = build.stages.iter_mut().flat_map(|stage| &mut stage.jobs).flat_map(|job| job.parts_mut());
+            let found = parts
+                .flat_map(|job| &mut job.tasks)
+                .find(|known| known.id == task && known.status == Some(Status::Reviewing));
+            let task = found.expect("the task waits for a review");
+            if approve {
+                task.end(now, Status::Succeed, None);
+            } else {
+                let fail = Fail::new(ErrorType::User, 2199002, "review rejected").with_status(Status::ReviewAbort);
+                task.end(now, Status::ReviewAbort, Some(fail));
+            }
+            build.settle(now);
+        });
+    }
+
+    /// Damages a build.
+    pub fn damage(&self, build: &str, defect: Defect) {
+        self.change(|world, _| world.build_mut(build).defects.push(defect));
+    }
+
+    /// A task of the build set this variable while it ran.
+    pub fn set_variable(&self, build: &str, key: &str, value: &str) {
+        self.change(|world, _| {
+            world.build_mut(build).set_by_tasks.insert(key.into(), value.into());
+        });
+    }
+
+    // ---- faults ----
+
+    /// The next request that `on` meets suffers this fault. Of several orders the first that meets a request counts.
+    pub fn order(&self, on: impl Into<On>, fault: Fault) -> Ordered {
+        self.place(on.into(), Some(1), fault)
+    }
+
+    /// The next so many requests suffer it.
+    pub fn order_times(&self, on: impl Into<On>, times: u32, fault: Fault) -> Ordered {
+        self.place(on.into(), Some(times), fault)
+    }
+
+    /// All requests suffer it until the order is withdrawn.
+    pub fn order_always(&self, on: impl Into<On>, fault: Fault) -> Ordered {
+        self.place(on.into(), None, fault)
+    }
+
+    fn place(&self, on: On, times: Option<u32>, fault: Fault) -> Ordered {
+        assert!(faults::is_orderable(&fault), "this double knows no such code");
+        let (ordered, order) = Ordered::new(on, times, fault);
+        self.change(|world, _| world.orders.push(order));
+        ordered
+    }
+
+    // ---- looking ----
+
+    /// All requests so far, in the order of their arrival.
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.world().requests.clone()
+    }
+
+    /// The requests of one operation.
+    pub fn requests_of(&self, endpoint: Endpoint) -> Vec<RequestRecord> {
+        self.world().requests.iter().filter(|record| record.endpoint == Some(endpoint)).cloned().collect()
+    }
+
+    /// What clients did against the published contract, in words.
+    pub fn violations(&self) -> Vec<String> {
+        self.world().violations.clone()
+    }
+
+    /// The world as a page shows it: projects, pipelines, builds (latest first) with stages, jobs and tasks.
+    pub fn snapshot(&self) -> Value {
+        self.world().snapshot(self.shared.clock.now_ms())
+    }
+
+    /// Grows with each request, answer and change; builds that move by the clock do not tell.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changed.subscribe()
+    }
+
+    /// Looks until there is something, for at most ten seconds of real time.
+    ///
+    /// # Panics
+    /// When there is nothing by then, with `what`.
+    pub async fn wait_for<T>(&self, what: &str, look: impl Fn(&BkCi) -> Option<T>) -> T {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut changed = self.changes();
+        loop {
+            if let Some(found) = look(self) {
+                return found;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "waited {} s for {what}", PATIENCE.as_secs());
+            // Either is a reason to look again.
+            let _ = tokio::time::timeout(LOOK_EVERY, changed.changed()).await;
+        }
+    }
+
+    // ---- requests ----
+
+    /// Notes a request and finds the fault that meets it.
+    fn note(&self, incoming: &Incoming) -> (usize, Option<Arc<Order>>) {
+        self.change(|world, now| {
+            let record = record(incoming, world.requests.len(), now);
+            for violation in contract::violations(incoming) {
+                world.violations.push(format!("{} {}: {violation}", record.method, record.path));
+            }
+            let order = world.orders.iter().find(|order| order.take(&record)).cloned();
+            let index = record.index;
+            world.requests.push(record);
+            (index, order)
+        })
+    }
+
+    /// Carries a request out.
+    fn act(&self, incoming: &Incoming) -> Answer {
+        self.change(|world, now| world.answer(incoming, now))
+    }
+
+    fn refusal(&self, failure: &Failure, incoming: &Incoming) -> Answer {
+        self.world().refusal(failure, incoming)
+    }
+
+    async fn serve(&self, incoming: Incoming, reset: &AtomicBool) -> Response {
+        let (index, order) = self.note(&incoming);
+        let response = match order {
+            Some(order) => order.carry_out(self, &incoming, reset).await,
+            None => self.act(&incoming).into_response(),
+        };
+        if response.extensions().get::<Cut>().is_none() {
+            let status = response.status().as_u16();
+            self.change(|world, _| world.requests[index].status = Some(status));
+        }
+        response
+    }
+}
+
+/// One request, on a task of its own: a client that hangs up does not stop what the service has begun (6.5).
+async fn arrive(State((bkci, reset)): State<(BkCi, Arc<AtomicBool>)>, request: Request) -> Response {
+    let incoming = Incoming::read(&request);
+    let served = tokio::spawn(async move { bkci.serve(incoming, &reset).await }).await;
+    served.unwrap_or_else(|_| Cut::response())
+}
+
+fn record(incoming: &Incoming, index: usize, at_ms: i64) -> RequestRecord {
+    let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let raw_target = match &incoming.raw_query {
+        Some(query) => format!("{}?{query}", incoming.path),
+        None => incoming.path.clone(),
+    };
+    let build = match &incoming.found {
+        routes::Found::Route(route) if !route.build.is_empty() => Some(route.build.clone()),
+        _ => None,
+    };
+    RequestRecord {
+        index,
+        method: incoming.method.to_string(),
+        path: incoming.path.clone(),
+        query: incoming.query.clone(),
+        raw_target,
+        headers: incoming.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        endpoint: incoming.endpoint(),
+        build,
+        uid: incoming.uid().map(str::to_owned),
+        at_ms,
+        status: None,
+    }
+}
+
+/// A test that panics while it holds a lock has failed already; the others may go on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,508 @@
+//! What a test or a demo world says about a build before it runs: its stages, jobs and tasks, how long each takes
+//! and how each of its runs ends.
+//!
+//! A plan never says what a retry will run. It says how a task ends *if* it runs; the engine finds out what runs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::status::Status;
+use super::world::PipelineId;
+
+/// How and by what a build was started (bkci-api.md 7.1, `startType`).
+#[derive(Clone, Debug, Default)]
+pub enum Trigger {
+    /// By hand, in BK-CI's own page.
+    #[default]
+    Manual,
+    /// Through the API.
+    Api,
+    /// By a timer.
+    Timer,
+    /// By a code event.
+    Webhook(Webhook),
+}
+
+/// The code event of a build (bkci-api.md 7.1, `webhookInfo`, `material`).
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Who pushed: this user stays the starter when the whole build is retried (bkci-api.md 6.5).
+    pub user: String,
+    /// Address of the repository.
+    pub repository: String,
+    /// Branch that was pushed to.
+    pub branch: String,
+    /// Commit.
+    pub commit: String,
+    /// First line of the commit's message.
+    pub message: String,
+}
+
+impl Webhook {
+    /// A push of one commit to `branch` by `user`.
+    pub fn push(user: &str, branch: &str, commit: &str, message: &str) -> Self {
+        Self {
+            user: user.into(),
+            repository: "https://git.example.com/demo/app.git".into(),
+            branch: branch.into(),
+            commit: commit.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// The `errorType` of a failure: the name in an element, the number in `errorInfoList` (bkci-api.md 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorType {
+    /// 0
+    System,
+    /// 1
+    User,
+    /// 2
+    ThirdParty,
+    /// 3
+    Plugin,
+    /// 4
+    BuildMachine,
+}
+
+impl ErrorType {
+    pub(super) fn number(self) -> u32 {
+        match self {
+            ErrorType::System => 0,
+            ErrorType::User => 1,
+            ErrorType::ThirdParty => 2,
+            ErrorType::Plugin => 3,
+            ErrorType::BuildMachine => 4,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            ErrorType::System => "SYSTEM",
+            ErrorType::User => "USER",
+            ErrorType::ThirdParty => "THIRD_PARTY",
+            ErrorType::Plugin => "PLUGIN",
+            ErrorType::BuildMachine => "BUILD_MACHINE",
+        }
+    }
+}
+
+/// How a run fails: with which status, and what it leaves in the error list.
+#[derive(Clone, Debug)]
+pub struct Fail {
+    /// FAILED unless said otherwise; it is carried up to job, stage and build.
+    pub status: Status,
+    /// Kind.
+    pub error_type: ErrorType,
+    /// Code.
+    pub code: u32,
+    /// Text.
+    pub message: String,
+}
+
+impl Fail {
+    /// A script that ended with an error (2199011, bkci-api.md 5.2).
+    pub fn script(message: &str) -> Self {
+        Self { status: Status::Failed, error_type: ErrorType::User, code: 2199011, message: message.into() }
+    }
+
+    /// Any other failure.
+    pub fn new(error_type: ErrorType, code: u32, message: &str) -> Self {
+        Self { status: Status::Failed, error_type, code, message: message.into() }
+    }
+
+    /// A machine that did not start (2189504, bkci-api.md 5.2): the job fails and no task of it has run.
+    pub fn machine(message: &str) -> Self {
+        Self::new(ErrorType::BuildMachine, 2189504, message)
+    }
+
+    /// The same failure under another status of the failure set, such as EXEC_TIMEOUT.
+    pub fn with_status(mut self, status: Status) -> Self {
+        self.status = status;
+        self
+    }
+}
+
+/// How one run of a task ends.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It succeeds.
+    Pass,
+    /// It fails.
+    Fail(Fail),
+    /// It waits for a person (REVIEWING) until `BkCi::review_task` is called.
+    Review,
+}
+
+/// When a task runs (bkci-api.md 7.2, `additionalOptions.runCondition`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunCondition {
+    /// PRE_TASK_SUCCESS: only while nothing before it in the job has failed.
+    #[default]
+    PreviousSucceeded,
+    /// PRE_TASK_FAILED_BUT_CANCEL: also after a failure, but not when the build is being cancelled.
+    EvenIfFailed,
+    /// PRE_TASK_FAILED_EVEN_CANCEL: always. (This double does not run it during a cancel.)
+    EvenIfCanceled,
+    /// PRE_TASK_FAILED_ONLY: only after a failure.
+    OnlyIfFailed,
+}
+
+impl RunCondition {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            RunCondition::PreviousSucceeded => "PRE_TASK_SUCCESS",
+            RunCondition::EvenIfFailed => "PRE_TASK_FAILED_BUT_CANCEL",
+            RunCondition::EvenIfCanceled => "PRE_TASK_FAILED_EVEN_CANCEL",
+            RunCondition::OnlyIfFailed => "PRE_TASK_FAILED_ONLY",
+        }
+    }
+}
+
+/// `additionalOptions` of a task (bkci-api.md 7.2).
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A disabled task is skipped.
+    pub enable: bool,
+    /// The job goes on as if the task had not failed, unless `manual_skip` is set too.
+    pub continue_when_failed: bool,
+    /// A person may skip the task after it failed. Absent on the wire when `None`.
+    pub manual_skip: Option<bool>,
+    /// The engine repeats a failed run by itself, up to `retry_count` times.
+    pub retry_when_failed: bool,
+    /// See `retry_when_failed`.
+    pub retry_count: u32,
+    /// Whether the page shows a retry button; the API does not enforce it (bkci-api.md 6.2, trap 5).
+    pub manual_retry: bool,
+    /// When it runs.
+    pub run_condition: RunCondition,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            enable: true,
+            continue_when_failed: false,
+            manual_skip: None,
+            retry_when_failed: false,
+            retry_count: 0,
+            manual_retry: true,
+            run_condition: RunCondition::default(),
+        }
+    }
+}
+
+/// A task of a plan.
+#[derive(Clone, Debug)]
+pub struct TaskPlan {
+    pub(super) id: Option<String>,
+    pub(super) name: String,
+    pub(super) class: &'static str,
+    pub(super) atom: String,
+    pub(super) step_id: Option<String>,
+    pub(super) takes_ms: i64,
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) options: Options,
+}
+
+impl TaskPlan {
+    /// A shell script that takes ten seconds and succeeds.
+    pub fn new(name: &str) -> Self {
+        Self {
+            id: None,
+            name: name.into(),
+            class: "linuxScript",
+            atom: "linuxScript".into(),
+            step_id: None,
+            takes_ms: 10_000,
+            outcomes: Vec::new(),
+            options: Options::default(),
+        }
+    }
+
+    /// Its id (`e-` and 32 hexadecimal digits); else one is made up.
+    pub fn id(mut self, id: &str) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// A plugin of the store instead of a script.
+    pub fn plugin(mut self, atom_code: &str) -> Self {
+        self.class = "marketBuild";
+        self.atom = atom_code.into();
+        self
+    }
+
+    /// A manual review: each run waits for a person.
+    pub fn review(mut self) -> Self {
+        self.class = "manualReviewUserTask";
+        self.atom = "manualReviewUserTask".into();
+        self.outcomes = vec![Outcome::Review];
+        self
+    }
+
+    /// Its stepId, chosen by the user; it need not be unique (bkci-api.md 4).
+    pub fn step(mut self, step_id: &str) -> Self {
+        self.step_id = Some(step_id.into());
+        self
+    }
+
+    /// How long each run takes.
+    pub fn takes(mut self, duration: Duration) -> Self {
+        self.takes_ms = millis(duration);
+        self
+    }
+
+    /// The next run fails so; the last outcome that was said holds for all further runs.
+    pub fn fails(mut self, fail: Fail) -> Self {
+        self.outcomes.push(Outcome::Fail(fail));
+        self
+    }
+
+    /// The next run succeeds.
+    pub fn passes(mut self) -> Self {
+        self.outcomes.push(Outcome::Pass);
+        self
+    }
+
+    /// Changes its options.
+    pub fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        self
+    }
+}
+
+/// A job of a plan.
+#[derive(Clone, Debug)]
+pub struct JobPlan {
+    pub(super) name: String,
+    pub(super) job_id: Option<String>,
+    pub(super) on_a_machine: bool,
+    pub(super) enabled: bool,
+    pub(super) tasks: Vec<TaskPlan>,
+    pub(super) boots: Vec<Option<Fail>>,
+    pub(super) matrix: Vec<MatrixChild>,
+}
+
+/// One child of a matrix job: its variables, and the outcomes that differ from the job's own tasks.
+#[derive(Clone, Debug, Default)]
+pub struct MatrixChild {
+    pub(super) context: BTreeMap<String, String>,
+    pub(super) outcomes: BTreeMap<usize, Vec<Outcome>>,
+}
+
+impl MatrixChild {
+    /// A child with this variable.
+    pub fn new(key: &str, value: &str) -> Self {
+        Self { context: BTreeMap::from([(key.into(), value.into())]), outcomes: BTreeMap::new() }
+    }
+
+    /// In this child the task at `position` ends so, run after run.
+    pub fn task_ends(mut self, position: usize, outcomes: Vec<Outcome>) -> Self {
+        self.outcomes.insert(position, outcomes);
+        self
+    }
+}
+
+impl JobPlan {
+    /// A job on a build machine, without tasks.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            job_id: None,
+            on_a_machine: true,
+            enabled: true,
+            tasks: Vec::new(),
+            boots: Vec::new(),
+            matrix: Vec::new(),
+        }
+    }
+
+    /// The `jobId` that a user chose.
+    pub fn job_id(mut self, id: &str) -> Self {
+        self.job_id = Some(id.into());
+        self
+    }
+
+    /// A job without a build environment (`@type` normal).
+    pub fn without_machine(mut self) -> Self {
+        self.on_a_machine = false;
+        self
+    }
+
+    /// The job is skipped.
+    pub fn disabled(mut self) -> Self {
+        self.enabled = false;
+        self
+    }
+
+    /// Adds a task.
+    pub fn task(mut self, task: TaskPlan) -> Self {
+        self.tasks.push(task);
+        self
+    }
+
+    /// The next start of the machine fails; without a further word the one after it works.
+    pub fn machine_fails(mut self, fail: Fail) -> Self {
+        self.boots.push(Some(fail));
+        self
+    }
+
+    /// Makes the job a matrix and adds a child.
+    pub fn child(mut self, child: MatrixChild) -> Self {
+        self.matrix.push(child);
+        self
+    }
+}
+
+/// A stage of a plan.
+#[derive(Clone, Debug)]
+pub struct StagePlan {
+    pub(super) name: String,
+    pub(super) jobs: Vec<JobPlan>,
+    pub(super) reviewers: Option<Vec<String>>,
+    pub(super) fast_kill: bool,
+    pub(super) enabled: bool,
+    pub(super) finally: bool,
+}
+
+impl StagePlan {
+    /// A stage without jobs.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.into(), jobs: Vec::new(), reviewers: None, fast_kill: false, enabled: true, finally: false }
+    }
+
+    /// Adds a job; the jobs of a stage run at the same time.
+    pub fn job(mut self, job: JobPlan) -> Self {
+        self.jobs.push(job);
+        self
+    }
+
+    /// Adds a gate before the stage (`checkIn`): one of these people must approve.
+    pub fn gate(mut self, reviewers: &[&str]) -> Self {
+        self.reviewers = Some(reviewers.iter().map(ToString::to_string).collect());
+        self
+    }
+
+    /// The first failed job terminates the others.
+    pub fn fast_kill(mut self) -> Self {
+        self.fast_kill = true;
+        self
+    }
+
+    /// The stage is skipped.
+    pub fn disabled(mut self) -> Self {
+        self.enabled = false;
+        self
+    }
+}
+
+/// A build before it runs.
+#[derive(Clone, Debug)]
+pub struct BuildPlan {
+    pub(super) pipeline: PipelineId,
+    pub(super) starter: String,
+    pub(super) trigger: Trigger,
+    pub(super) age_ms: i64,
+    pub(super) stages: Vec<StagePlan>,
+    pub(super) parameters: BTreeMap<String, String>,
+    pub(super) message: Option<String>,
+    pub(super) remark: Option<String>,
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+impl BuildPlan {
+    /// A build of this pipeline that starts now, by hand, by `admin`, with no stage but the trigger's.
+    pub fn new(pipeline: &PipelineId) -> Self {
+        Self {
+            pipeline: pipeline.clone(),
+            starter: "admin".into(),
+            trigger: Trigger::Manual,
+            age_ms: 0,
+            stages: Vec::new(),
+            parameters: BTreeMap::from([("BRANCH".into(), "main".into())]),
+            message: None,
+            remark: None,
+        }
+    }
+
+    /// A build that was started an hour ago and failed in *Unit tests* (stage-2, job 1, stepId `unit_test`), which
+    /// would pass when run again; *Deploy* (stage-3) was not reached.
+    pub fn failing(pipeline: &PipelineId) -> Self {
+        let tests = TaskPlan::new("Unit tests").step("unit_test").fails(Fail::script("script exited with 1")).passes();
+        Self::two_stages(pipeline, tests).age(HOUR)
+    }
+
+    /// A build that was started an hour ago and succeeded.
+    pub fn succeeding(pipeline: &PipelineId) -> Self {
+        Self::two_stages(pipeline, TaskPlan::new("Unit tests").step("unit_test")).age(HOUR)
+    }
+
+    /// A build that was started a minute ago and whose *Unit tests* go on for ten hours.
+    pub fn running(pipeline: &PipelineId) -> Self {
+        let tests = TaskPlan::new("Unit tests").step("unit_test").takes(10 * HOUR);
+        Self::two_stages(pipeline, tests).age(Duration::from_secs(60))
+    }
+
+    fn two_stages(pipeline: &PipelineId, tests: TaskPlan) -> Self {
+        let build = JobPlan::new("linux")
+            .task(TaskPlan::new("Checkout").plugin("checkout"))
+            .task(tests)
+            .task(TaskPlan::new("Package"));
+        let deploy = JobPlan::new("deploy").task(TaskPlan::new("Roll out").plugin("rollout"));
+        Self::new(pipeline).stage(StagePlan::new("Build").job(build)).stage(StagePlan::new("Deploy").job(deploy))
+    }
+
+    /// Who started it.
+    pub fn started_by(mut self, uid: &str) -> Self {
+        self.starter = uid.into();
+        self
+    }
+
+    /// How it was started. A code event also names the starter.
+    pub fn by(mut self, trigger: Trigger) -> Self {
+        if let Trigger::Webhook(webhook) = &trigger {
+            self.starter.clone_from(&webhook.user);
+            self.message.get_or_insert_with(|| webhook.message.clone());
+        }
+        self.trigger = trigger;
+        self
+    }
+
+    /// How long ago it started.
+    pub fn age(mut self, age: Duration) -> Self {
+        self.age_ms = millis(age);
+        self
+    }
+
+    /// Adds a stage; the first that is added is `stage-2`.
+    pub fn stage(mut self, stage: StagePlan) -> Self {
+        self.stages.push(stage);
+        self
+    }
+
+    /// Adds the stage that runs at the end, however the others ended.
+    pub fn finally(mut self, mut stage: StagePlan) -> Self {
+        stage.finally = true;
+        self.stages.push(stage);
+        self
+    }
+
+    /// A start parameter.
+    pub fn parameter(mut self, key: &str, value: &str) -> Self {
+        self.parameters.insert(key.into(), value.into());
+        self
+    }
+
+    /// The build's message.
+    pub fn message(mut self, message: &str) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
