@@ -1,6 +1,21 @@
 //! Reprise
+pub mod app;
+pub mod bkci;
+pub mod cli;
 pub mod clock;
 pub mod commands;
+pub mod config;
+pub mod csv_file;
+pub mod discord;
+pub mod http;
 pub mod model;
+pub mod operations;
+pub mod outbox;
+pub mod policy;
+pub mod recovery;
 pub mod reply;
+pub mod run;
 pub mod store;
+pub mod telemetry;
+pub mod text;
+pub mod worker;

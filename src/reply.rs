@@ -36,11 +36,6 @@ pub enum Reply {
         /// Why.
         failure: Failure,
     },
-    /// BK-CI takes its time to show the build; nothing was sent so far.
-    StillReading {
-        /// Which build.
-        build: BuildRef,
-    },
     /// An option is not of its form; nothing was read or sent.
     Malformed {
         /// Which option.
@@ -176,6 +171,8 @@ pub enum Outcome {
     },
     /// Sent; BK-CI has not answered yet.
     Sent,
+    /// BK-CI cannot be reached; nothing was sent so far, and it is tried for a while.
+    Unreachable,
     /// Refused by BK-CI or its gateway; nothing runs.
     Rejected(Rejection),
     /// It surely never reached BK-CI.
@@ -239,13 +236,20 @@ pub enum Failure {
 }
 
 impl Outcome {
-    /// Whether a later look may still change it.
-    pub fn is_final(&self) -> bool {
+    /// A word for logs and metrics.
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::Sent => false,
-            Self::Accepted { .. } | Self::Rejected(_) | Self::NotSent | Self::Misconfigured { .. } => true,
-            Self::Unconfirmed { .. } | Self::Overtaken { .. } | Self::CannotTell { .. } => true,
-            Self::Superseded | Self::AlreadyAsked { .. } => true,
+            Self::Accepted { .. } => "accepted",
+            Self::Sent => "sent",
+            Self::Unreachable => "unreachable",
+            Self::Rejected(_) => "rejected",
+            Self::NotSent => "not_sent",
+            Self::Misconfigured { .. } => "misconfigured",
+            Self::Unconfirmed { .. } => "unconfirmed",
+            Self::Overtaken { .. } => "overtaken",
+            Self::CannotTell { .. } => "cannot_tell",
+            Self::Superseded => "superseded",
+            Self::AlreadyAsked { .. } => "already_asked",
         }
     }
 }

@@ -1,0 +1,126 @@
+//! What happens to an interaction, whichever way it arrived: read it, look at our rows, write the receipt, acknowledge
+//! it within Discord's three seconds while BK-CI is read, record the decision, and go straight on with what was recorded.
+
+use secrecy::ExposeSecret as _;
+use serenity::all::Interaction;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+
+use super::client::{Client, Error};
+use super::slash;
+use crate::app::App;
+use crate::commands::{self, Recorded, Request};
+use crate::model::Locale;
+use crate::model::ids::InteractionId;
+use crate::reply::Reply;
+use crate::{operations, outbox, text};
+
+/// Takes interactions from either transport.
+#[derive(Clone)]
+pub struct Front {
+    /// The parts.
+    pub app: App,
+    /// The way to Discord.
+    pub client: Client,
+    /// What is in hand; awaited when the program stops.
+    pub tasks: TaskTracker,
+}
+
+impl Front {
+    /// Starts to serve an interaction and returns at once.
+    pub fn take(&self, interaction: Interaction) {
+        let Interaction::Command(command) = interaction else {
+            tracing::warn!(kind = ?interaction.kind(), "an interaction of a kind this version never asks for");
+            return;
+        };
+        match slash::read(&command) {
+            Ok(request) => self.start(request),
+            Err(error) => {
+                tracing::warn!(interaction = %command.id, %error, "an interaction that cannot be read");
+                let locale = Locale::from_discord(&command.locale);
+                self.apologise(InteractionId(command.id.get()), command.token.clone(), locale);
+            }
+        }
+    }
+
+    /// Tells the person of an interaction that nothing could be done with it.
+    pub fn apologise(&self, interaction: InteractionId, token: String, locale: Locale) {
+        let client = self.client.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = client.incident(interaction, &token, &incident(interaction, locale)).await {
+                tracing::warn!(%interaction, %error, "the person could not be told of an incident");
+            }
+        });
+    }
+
+    fn start(&self, request: Request) {
+        let front = self.clone();
+        let span = tracing::info_span!("interaction", id = %request.interaction, command = request.command.name());
+        self.tasks.spawn(
+            async move {
+                // A task of its own, so that a panic ends here and the person hears of it.
+                let serving =
+                    tokio::spawn(serve(front.app.clone(), front.client.clone(), request.clone()).in_current_span());
+                let error = match serving.await {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => format!("{error:#}"),
+                    Err(error) => error.to_string(),
+                };
+                tracing::error!(incident = %request.interaction, error, "serving an interaction failed");
+                front.say_incident(&request).await;
+            }
+            .instrument(span),
+        );
+    }
+
+    /// Through the rows when there is a receipt, so that nothing is left due; else straight to Discord.
+    async fn say_incident(&self, request: &Request) {
+        let reply = Reply::Incident { number: request.interaction.to_string() };
+        let said = self.app.store.say(request.interaction, &reply, self.app.clock.now()).await;
+        let told = match said {
+            Ok(Some(delivery)) => outbox::deliver(&self.app, &self.client, &delivery).await.is_ok(),
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        if !told {
+            self.apologise(request.interaction, request.token.expose_secret().to_owned(), request.locale);
+        }
+    }
+}
+
+fn incident(interaction: InteractionId, locale: Locale) -> String {
+    let sentence = text::say(&Reply::Incident { number: interaction.to_string() }, locale);
+    format!("**{}**\n{}", sentence.title, sentence.body)
+}
+
+async fn serve(app: App, client: Client, request: Request) -> anyhow::Result<()> {
+    let received = app.clock.now();
+    let opened = commands::open(&app, &request).await?;
+    let Some(receipt) = app.store.receive(&request, opened.private, received).await? else {
+        tracing::info!("delivered before; nothing to do");
+        return Ok(());
+    };
+    let token = request.token.expose_secret();
+    let acknowledging = client.acknowledge(request.interaction, token, receipt.private);
+    let (acknowledged, decision) = tokio::join!(acknowledging, opened.decide(&app));
+    if let Err(error) = acknowledged {
+        return give_up(&app, &request, &error).await;
+    }
+    let recorded = commands::record(&app, &receipt, decision).await?;
+    tracing::info!(user = %request.actor.user, "decided");
+    let delivery = match recorded {
+        Recorded::Answer(delivery) => Some(*delivery),
+        Recorded::Operation(operation) => operations::carry_out(&app, &operation).await?,
+        Recorded::Nothing => None,
+    };
+    match delivery {
+        Some(delivery) => outbox::deliver(&app, &client, &delivery).await,
+        None => Ok(()),
+    }
+}
+
+/// Nothing was done so far, and nobody can be told: the person sees that the application did not respond.
+async fn give_up(app: &App, request: &Request, error: &Error) -> anyhow::Result<()> {
+    tracing::warn!(%error, "could not be acknowledged; nothing was done");
+    app.store.drop_receipt(request.interaction).await
+}

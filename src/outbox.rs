@@ -1,0 +1,131 @@
+//! Says what rows want said: renders a delivery in the reader's language and sends it.
+//!
+//! An answer edits the interaction's reply, which may be repeated without harm. Once the interaction's token is gone
+//! the same message is edited by the bot's own token. What was private is never said in public.
+
+use std::time::Duration;
+
+use crate::app::App;
+use crate::discord::client::{Client, Error};
+use crate::discord::render::{self, Rendered};
+use crate::model::ids::MessageId;
+use crate::model::{Timestamp, millis};
+use crate::store::deliveries::Claimed;
+use crate::text;
+
+use secrecy::ExposeSecret as _;
+
+/// A token this close to its end is not used any more.
+const TOKEN_MARGIN: Duration = Duration::from_secs(5);
+
+/// First wait after a failure; doubles each time.
+const BACK_OFF_FROM: Duration = Duration::from_secs(1);
+
+/// Longest wait.
+const BACK_OFF_TO: Duration = Duration::from_mins(1);
+
+/// After so many tries nobody waits any more (some hours).
+const TRIES: i64 = 200;
+
+/// Sends one delivery that is due. `false`: there was none.
+///
+/// # Errors
+/// The store failed; the delivery is due again when its lease ends.
+pub async fn step(app: &App, client: &Client) -> anyhow::Result<bool> {
+    let Some(delivery) = app.store.claim_delivery(app.clock.now()).await? else {
+        return Ok(false);
+    };
+    deliver(app, client, &delivery).await?;
+    Ok(true)
+}
+
+/// Sends a delivery that the caller holds.
+///
+/// # Errors
+/// As [`step`].
+pub async fn deliver(app: &App, client: &Client, delivery: &Claimed) -> anyhow::Result<()> {
+    let rendered = render::message(&text::say(&delivery.reply, delivery.locale));
+    let now = app.clock.now();
+    let newest = match send(client, delivery, &rendered, now).await {
+        Sent::Arrived(message) => {
+            tracing::info!(delivery = delivery.id, cause = %delivery.cause, "said");
+            app.metrics.delivery("delivered");
+            app.store.delivered(delivery, message).await?
+        }
+        Sent::Never(why) => {
+            tracing::warn!(delivery = delivery.id, cause = %delivery.cause, why, "cannot be said");
+            app.metrics.delivery("given_up");
+            app.store.give_up(delivery, &why).await?
+        }
+        Sent::NotNow(why) if delivery.attempts >= TRIES => app.store.give_up(delivery, &why).await?,
+        Sent::NotNow(why) => {
+            tracing::warn!(delivery = delivery.id, cause = %delivery.cause, why, "will be said later");
+            app.metrics.delivery("postponed");
+            app.store.postpone(delivery, now.plus(back_off(delivery.attempts)), &why).await?;
+            true
+        }
+    };
+    if !newest {
+        app.wake.outbox.notify_one();
+    }
+    Ok(())
+}
+
+enum Sent {
+    Arrived(Option<MessageId>),
+    NotNow(String),
+    Never(String),
+}
+
+async fn send(client: &Client, delivery: &Claimed, rendered: &Rendered, now: Timestamp) -> Sent {
+    if let Some((token, expires)) = &delivery.token
+        && now.plus(TOKEN_MARGIN) < *expires
+    {
+        match client.edit_reply(token.expose_secret(), rendered.edit_reply()).await {
+            Ok(message) => return Sent::Arrived(Some(message)),
+            Err(Error::Gone { .. }) => {}
+            Err(error) => return failed(&error),
+        }
+    }
+    if delivery.private {
+        return Sent::Never("the interaction's token is gone, and the answer is private".to_owned());
+    }
+    if let Some(message) = delivery.message {
+        match client.edit_message(delivery.channel, message, rendered.edit_message()).await {
+            Ok(()) => return Sent::Arrived(None),
+            Err(Error::Gone { .. } | Error::Forbidden { .. }) => {}
+            Err(error) => return failed(&error),
+        }
+    }
+    match client.create_message(delivery.channel, rendered.create_message(&nonce(delivery))).await {
+        Ok(message) => Sent::Arrived(Some(message)),
+        // Discord forgets a nonce after minutes, so a message whose answer was lost is not posted again.
+        Err(error @ Error::Unanswered { .. }) => Sent::Never(format!("posted anew, and the answer was lost: {error}")),
+        Err(error @ (Error::Gone { .. } | Error::Forbidden { .. })) => Sent::Never(error.to_string()),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &Error) -> Sent {
+    let why = error.to_string();
+    match error {
+        Error::RateLimited | Error::Unanswered { .. } | Error::NotSent => Sent::NotNow(why),
+        Error::Unauthorized => Sent::NotNow(why),
+        Error::Gone { .. } | Error::Forbidden { .. } | Error::AlreadyAcknowledged => Sent::Never(why),
+        Error::Refused { .. } => {
+            tracing::error!(why, "Discord refused what this bot sent");
+            Sent::Never(why)
+        }
+    }
+}
+
+/// The same for each try of one text; at most 25 characters (discord-rules 4).
+fn nonce(delivery: &Claimed) -> String {
+    format!("{}r{}", delivery.cause, delivery.revision % 1000)
+}
+
+fn back_off(attempts: i64) -> Duration {
+    let doublings = u32::try_from(attempts.clamp(1, 10) - 1).unwrap_or(0);
+    let wait = millis(BACK_OFF_FROM).saturating_mul(1 << doublings).min(millis(BACK_OFF_TO));
+    Duration::from_millis(wait.unsigned_abs())
+}

@@ -1,0 +1,205 @@
+//! Builds the parts, starts them, watches over them, and stops them in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::{App, Wake};
+use crate::bkci;
+use crate::clock::Clock;
+use crate::config::{self, Settings};
+use crate::discord::client::{self, Client};
+use crate::discord::endpoint::Endpoint;
+use crate::discord::gateway::{Gateway, Status};
+use crate::discord::handle::Front;
+use crate::model::Locale;
+use crate::model::ids::InteractionId;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::{http, operations, outbox, recovery, text, worker};
+
+/// What is in hand when the program is told to stop may take so long; the rest stays in rows.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// How often rate-limit entries of interactions that are over are thrown away.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// Runs the bot until `shutdown`, or until something failed for good.
+///
+/// # Errors
+/// The store, Discord or the configuration do not allow to start; or the gateway is lost for good.
+pub async fn run(
+    settings: Settings,
+    listener: TcpListener,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let store = Store::open(&settings.store.url).await?;
+    store.take_over().await?;
+    let app = App {
+        bkci: bkci::Client::new(bkci_options(&settings))?,
+        settings: Arc::new(settings),
+        store,
+        wake: Arc::new(Wake::default()),
+        clock,
+        metrics: Arc::new(Metrics::default()),
+    };
+    let ended = supervise(&app, listener, &shutdown).await;
+    app.store.close().await;
+    ended
+}
+
+async fn supervise(app: &App, listener: TcpListener, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    let settings = &app.settings;
+    let client = Client::connect(discord_options(settings)?).await?;
+    let registered = client.register(&settings.discord.guild_ids, &text::command_description).await?;
+    tracing::info!(changed = registered.changed, "commands are registered");
+
+    let tasks = TaskTracker::new();
+    let front = Front { app: app.clone(), client: client.clone(), tasks: tasks.clone() };
+    let gateway = match settings.discord.transport {
+        config::Transport::Gateway => {
+            Some(Gateway::connect(&client, &discord_options(settings)?, app.clock.clone()).await?)
+        }
+        config::Transport::Http => None,
+    };
+    let status = gateway.as_ref().map(Gateway::status);
+    let router = http::router(http::Parts {
+        ready: ready(app.store.clone(), status),
+        metrics: {
+            let metrics = app.metrics.clone();
+            Arc::new(move || metrics.encode())
+        },
+        endpoint: endpoint(app, &front)?,
+    });
+
+    // Interactions stop first, then what is in hand is finished, then the workers stop.
+    let workers_stop = CancellationToken::new();
+    let workers = TaskTracker::new();
+    start_workers(app, &client, &workers, &workers_stop);
+    let serving = http::serve(listener, router, workers_stop.clone());
+    let interactions = async {
+        match gateway {
+            Some(gateway) => gateway.run(on_interaction(&front), on_undecodable(&front), shutdown.clone()).await,
+            None => {
+                shutdown.cancelled().await;
+                Ok(())
+            }
+        }
+    };
+    let http_serving = tokio::spawn(serving);
+    let ended = interactions.await;
+    tasks.close();
+    if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+        tracing::warn!(left = tasks.len(), "stopped with something in hand; it goes on from its rows after a restart");
+    }
+    workers_stop.cancel();
+    workers.close();
+    workers.wait().await;
+    http_serving.await.context("serving HTTP")??;
+    ended
+}
+
+fn start_workers(app: &App, client: &Client, workers: &TaskTracker, stop: &CancellationToken) {
+    let (clock, bells) = (&app.clock, &app.wake);
+    let parts = app.clone();
+    workers.spawn(worker::run("recovery", bells.receipts.clone(), clock.clone(), stop.clone(), move || {
+        let app = parts.clone();
+        async move { recovery::step(&app).await }
+    }));
+    let parts = app.clone();
+    workers.spawn(worker::run("operations", bells.operations.clone(), clock.clone(), stop.clone(), move || {
+        let app = parts.clone();
+        async move { operations::step(&app).await }
+    }));
+    let parts = (app.clone(), client.clone());
+    workers.spawn(worker::run("outbox", bells.outbox.clone(), clock.clone(), stop.clone(), move || {
+        let (app, client) = parts.clone();
+        async move { outbox::step(&app, &client).await }
+    }));
+    let (client, stop) = (client.clone(), stop.clone());
+    workers.spawn(async move {
+        while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+            client.sweep_rate_limits().await;
+        }
+    });
+}
+
+fn on_interaction(front: &Front) -> crate::discord::OnInteraction {
+    let front = front.clone();
+    Arc::new(move |interaction| {
+        front.app.metrics.interaction_received();
+        front.take(interaction);
+    })
+}
+
+fn on_undecodable(front: &Front) -> crate::discord::OnUndecodable {
+    let front = front.clone();
+    Arc::new(move |who| {
+        front.app.metrics.interaction_undecodable();
+        tracing::warn!("an interaction could not be decoded; this version of the bot does not understand it");
+        if let Some((id, token)) = who {
+            front.apologise(InteractionId(id), token, Locale::default());
+        }
+    })
+}
+
+fn endpoint(app: &App, front: &Front) -> anyhow::Result<Option<Endpoint>> {
+    match app.settings.discord.transport {
+        config::Transport::Gateway => Ok(None),
+        config::Transport::Http => {
+            let key = app.settings.discord.public_key.as_deref().unwrap_or_default();
+            let endpoint = Endpoint::new(key, app.clock.clone(), on_interaction(front), on_undecodable(front));
+            Ok(Some(endpoint.context("discord.public_key")?))
+        }
+    }
+}
+
+/// Commands are registered by the time anybody can ask.
+fn ready(store: Store, gateway: Option<Status>) -> http::Ready {
+    Arc::new(move || {
+        let (store, gateway) = (store.clone(), gateway.clone());
+        Box::pin(async move {
+            store.ping().await.map_err(|_| "the store does not answer".to_owned())?;
+            match gateway.map(|status| status.fault()) {
+                Some(Some(fault)) => Err(fault),
+                Some(None) | None => Ok("ok".to_owned()),
+            }
+        })
+    })
+}
+
+/// What the BK-CI client needs of the settings.
+pub fn bkci_options(settings: &Settings) -> bkci::Options {
+    let bkci = &settings.bkci;
+    bkci::Options {
+        base_url: bkci.base_url.clone(),
+        app_code: bkci.app_code.clone(),
+        app_secret: bkci.app_secret.clone(),
+        credentials: match bkci.credentials {
+            config::Credentials::Query => bkci::Credentials::Query,
+            config::Credentials::Header => bkci::Credentials::Header,
+        },
+        web_url: bkci.web_url.clone(),
+        connect_timeout: bkci.connect_timeout,
+        read_timeout: bkci.read_timeout,
+    }
+}
+
+/// What the Discord client needs of the settings.
+///
+/// # Errors
+/// `discord.ca_file` cannot be read.
+pub fn discord_options(settings: &Settings) -> anyhow::Result<client::Options> {
+    let discord = &settings.discord;
+    let ca_pem = discord.ca_file.as_ref().map(std::fs::read).transpose().context("reading discord.ca_file")?;
+    Ok(client::Options {
+        token: discord.token.clone(),
+        connect_to: discord.connect_to.as_ref().map(ToString::to_string),
+        ca_pem,
+    })
+}
