@@ -1,23 +1,140 @@
-//! stub
-use crate::text::Sentence;
-use serenity::all::*;
-/// s
-pub struct Rendered;
-/// s
-pub fn message(_: &Sentence) -> Rendered {
-    Rendered
+//! From a sentence to a message, within Discord's limits (discord-rules 4). No message pings anybody.
+
+use serenity::all::{
+    Colour, CreateActionRow, CreateAllowedMentions, CreateButton, CreateEmbed, CreateMessage, EditInteractionResponse,
+    EditMessage, Nonce,
+};
+
+use crate::text::{Sentence, Tone};
+
+const TITLE_MAX: usize = 256;
+const DESCRIPTION_MAX: usize = 4096;
+const FIELDS_MAX: usize = 25;
+const FIELD_NAME_MAX: usize = 256;
+const FIELD_VALUE_MAX: usize = 1024;
+const LABEL_MAX: usize = 80;
+const URL_MAX: usize = 512;
+
+/// All embeds of a message together.
+const TOTAL_MAX: usize = 6000;
+
+/// A message as Discord will show it.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    embed: CreateEmbed,
+    components: Vec<CreateActionRow>,
 }
+
+/// Renders a sentence: one embed, and a button where there is something to open.
+pub fn message(sentence: &Sentence) -> Rendered {
+    let mut left = TOTAL_MAX;
+    let mut take = |text: &str, max: usize| {
+        let text = cut(text, max.min(left));
+        left -= length(&text);
+        text
+    };
+    let title = take(&sentence.title, TITLE_MAX);
+    let description = take(&sentence.body, DESCRIPTION_MAX);
+    let mut embed = CreateEmbed::new().title(title).description(description).colour(colour(sentence.tone));
+    for field in sentence.fields.iter().take(FIELDS_MAX) {
+        let (name, value) = (take(&field.name, FIELD_NAME_MAX), take(&field.value, FIELD_VALUE_MAX));
+        if !name.is_empty() && !value.is_empty() {
+            embed = embed.field(name, value, field.inline);
+        }
+    }
+    let link = sentence.link.as_ref().filter(|link| link.url.len() <= URL_MAX);
+    let button = link.map(|link| CreateButton::new_link(&link.url).label(cut(&link.label, LABEL_MAX)));
+    Rendered { embed, components: button.map(|button| CreateActionRow::Buttons(vec![button])).into_iter().collect() }
+}
+
 impl Rendered {
-    /// s
+    /// As the answer to an interaction.
     pub fn edit_reply(&self) -> EditInteractionResponse {
         EditInteractionResponse::new()
+            .embed(self.embed.clone())
+            .components(self.components.clone())
+            .allowed_mentions(nobody())
     }
-    /// s
+
+    /// As a message of the bot, changed.
     pub fn edit_message(&self) -> EditMessage {
-        EditMessage::new()
+        EditMessage::new().embed(self.embed.clone()).components(self.components.clone()).allowed_mentions(nobody())
     }
-    /// s
-    pub fn create_message(&self, _: &str) -> CreateMessage {
+
+    /// As a new message of the bot; the same `nonce` makes the same message within minutes.
+    pub fn create_message(&self, nonce: &str) -> CreateMessage {
         CreateMessage::new()
+            .embed(self.embed.clone())
+            .components(self.components.clone())
+            .allowed_mentions(nobody())
+            .nonce(Nonce::String(nonce.to_owned()))
+            .enforce_nonce(true)
+    }
+}
+
+fn nobody() -> CreateAllowedMentions {
+    CreateAllowedMentions::new()
+}
+
+fn colour(tone: Tone) -> Colour {
+    match tone {
+        Tone::Good => Colour::new(0x2E_A0_43),
+        Tone::Bad => Colour::new(0xD7_3A_49),
+        Tone::Waiting => Colour::new(0xD2_99_22),
+        Tone::Neutral => Colour::new(0x57_60_6A),
+    }
+}
+
+/// Discord counts UTF-16 units in places and characters in others: the larger number is safe for both.
+fn length(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+/// Cut at characters, with a sign that it was.
+fn cut(text: &str, max: usize) -> String {
+    if length(text) <= max {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = 1;
+    for character in text.chars() {
+        used += character.len_utf16();
+        if used > max {
+            break;
+        }
+        kept.push(character);
+    }
+    if max > 0 {
+        kept.push('…');
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::{Field, Link};
+
+    #[test]
+    fn the_longest_sentence_keeps_to_every_limit_and_pings_nobody() {
+        let long = "流😀".repeat(5000);
+        let field = Field { name: long.clone(), value: long.clone(), inline: true };
+        let link = Some(Link { label: long.clone(), url: "https://ci.example.com".into() });
+        let fields = vec![field; 30];
+        let sentence = Sentence { tone: Tone::Good, title: long.clone(), body: long, fields, link };
+        let rendered = message(&sentence);
+        let json = serde_json::to_value(rendered.edit_reply()).expect("JSON");
+        assert_eq!(json["allowed_mentions"]["parse"], serde_json::json!([]));
+        let embed = &json["embeds"][0];
+        let of = |pointer: &str| embed.pointer(pointer).and_then(|text| text.as_str()).map_or(0, length);
+        assert_eq!((of("/title"), of("/description")), (256, 4096));
+        let fields = embed["fields"].as_array().expect("fields");
+        let parts = fields.iter().flat_map(|field| [&field["name"], &field["value"]]);
+        let total: usize = parts.map(|text| length(text.as_str().expect("text"))).sum::<usize>() + 256 + 4096;
+        assert!(total <= TOTAL_MAX && fields.len() <= 25, "{total}");
+        let label = json["components"][0]["components"][0]["label"].as_str().expect("a label");
+        assert!(length(label) <= LABEL_MAX);
+        let created = serde_json::to_value(rendered.create_message("7r1")).expect("JSON");
+        assert_eq!((&created["nonce"], &created["enforce_nonce"]), (&"7r1".into(), &true.into()));
     }
 }

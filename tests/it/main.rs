@@ -1,1 +1,10 @@
-fn main() {}
+//! User stories, over the wire, against the doubles of Discord and BK-CI. Every story runs on both databases.
+
+mod support;
+
+mod faults;
+mod mapping;
+mod program;
+mod restart;
+mod retry;
+mod transport;

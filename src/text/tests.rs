@@ -1,0 +1,227 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::model::RejectedBy;
+
+/// Key → the variables it uses.
+fn keys(catalogue: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let lines = catalogue.lines().filter(|line| !line.starts_with('#'));
+    let pairs = lines.filter_map(|line| line.split_once(" = "));
+    let variables =
+        |text: &str| text.split("{ $").skip(1).filter_map(|part| part.split(' ').next()).map(str::to_owned).collect();
+    pairs.map(|(key, text)| (key.to_owned(), variables(text))).collect()
+}
+
+#[test]
+fn every_language_has_every_key_with_the_same_variables() {
+    let english = keys(include_str!("../../i18n/en/reprise.ftl"));
+    assert!(english.len() > 90);
+    for other in [include_str!("../../i18n/zh-CN/reprise.ftl"), include_str!("../../i18n/ja/reprise.ftl")] {
+        let other = keys(other);
+        for (key, variables) in &english {
+            assert_eq!(other.get(key), Some(variables), "{key}");
+        }
+        assert_eq!(other.len(), english.len(), "a key that English does not have");
+    }
+}
+
+#[test]
+fn every_command_and_option_is_described_in_every_language() {
+    for locale in Locale::ALL {
+        for path in [
+            "retry",
+            "retry project",
+            "retry pipeline",
+            "retry build",
+            "retry task",
+            "retry skip",
+            "mapping",
+            "mapping set",
+            "mapping set user",
+            "mapping set uid",
+            "mapping remove",
+            "mapping remove user",
+            "mapping show",
+            "mapping show user",
+            "mapping list",
+            "mapping list filter",
+            "whoami",
+            "help",
+        ] {
+            let text = command_description(path, locale);
+            assert!((1..=100).contains(&text.chars().count()) && !text.contains("localization"), "{path}: {text}");
+        }
+    }
+}
+
+/// What a stranger may put into every field that is theirs.
+const HOSTILE: &str = "@everyone <@&1> `x` **b** [a](https://e.com)\n# h ||s||";
+
+fn about(scope: Option<Scope>) -> About {
+    About {
+        build: BuildRef {
+            project: "demo".parse().expect("a project"),
+            pipeline: "p-4f0c1d0f0d8e4c7c9b6f3a2e1d0c9b8a".parse().expect("a pipeline"),
+            build: "b-7a1d9e3c5b2f4a6d8c0e1f2a3b4c5d6e".parse().expect("a build"),
+        },
+        pipeline_name: HOSTILE.into(),
+        number: 128,
+        scope,
+        asked_by: UserId(42),
+        link: Some("https://ci.example.com/x".into()),
+    }
+}
+
+fn rejection(code: i64) -> Rejection {
+    let (message, request_id) = (HOSTILE.to_owned(), Some(HOSTILE.to_owned()));
+    Rejection { by: RejectedBy::BkCi, http: 400, code, message, request_id, retry_after_s: None }
+}
+
+fn outcomes() -> Vec<Outcome> {
+    vec![
+        Outcome::Accepted { build_id: HOSTILE.into(), attempt: Some(2), seen_later: false },
+        Outcome::Accepted { build_id: HOSTILE.into(), attempt: None, seen_later: true },
+        Outcome::Sent,
+        Outcome::Unreachable,
+        Outcome::Rejected(rejection(1)),
+        Outcome::Rejected(Rejection {
+            by: RejectedBy::Gateway,
+            http: 429,
+            retry_after_s: Some(7),
+            ..rejection(1_642_902)
+        }),
+        Outcome::NotSent,
+        Outcome::Misconfigured { hint: HOSTILE.into() },
+        Outcome::Unconfirmed { looked_for_s: 75, readable: true },
+        Outcome::Unconfirmed { looked_for_s: 75, readable: false },
+        Outcome::Overtaken { by: HOSTILE.into(), attempt: 2 },
+        Outcome::CannotTell { attempt: 2 },
+        Outcome::Superseded,
+        Outcome::AlreadyAsked { first: UserId(7), accepted: true },
+        Outcome::AlreadyAsked { first: UserId(7), accepted: false },
+    ]
+}
+
+fn replies() -> Vec<Reply> {
+    let hostile = || HOSTILE.to_owned();
+    let task = || TaskScope { id: hostile(), name: hostile(), job: hostile(), stage: hostile() };
+    let scopes = [
+        Scope::WholeBuild,
+        Scope::Stage { id: hostile(), name: hostile() },
+        Scope::SkipInStage { id: hostile(), name: hostile(), tasks: vec![hostile(); 20] },
+        Scope::Task(task()),
+        Scope::SkipTask(task()),
+    ];
+    let refusals = [
+        Refusal::StillRunning(BuildStatus::Running),
+        Refusal::AtGate,
+        Refusal::Succeeded,
+        Refusal::TooOld,
+        Refusal::NotFound { named: hostile(), candidates: vec![(hostile(), hostile()); 5] },
+        Refusal::NotFound { named: hostile(), candidates: Vec::new() },
+        Refusal::Shadowed { named: hostile() },
+        Refusal::Trigger,
+        Refusal::NotFailed { name: hostile() },
+        Refusal::NotRetryable { name: hostile() },
+        Refusal::NotSkippable { names: vec![hostile()] },
+    ];
+    let failures = [
+        Failure::Rejected(rejection(2_101_163)),
+        Failure::Unreachable,
+        Failure::Unanswered,
+        Failure::Unreadable { hint: hostile() },
+        Failure::Misconfigured { hint: hostile() },
+        Failure::OtherPipeline,
+    ];
+    let uid: Uid = "alice".parse().expect("a UID");
+    let mut replies: Vec<Reply> =
+        outcomes().into_iter().map(|outcome| Reply::Retry { about: about(Some(Scope::WholeBuild)), outcome }).collect();
+    replies.extend(scopes.map(|scope| Reply::Retry { about: about(Some(scope)), outcome: Outcome::Sent }));
+    replies.extend(refusals.map(|refusal| Reply::NotRetried {
+        about: about(None),
+        refusal,
+        status: BuildStatus::Running,
+    }));
+    replies.extend(failures.map(|failure| Reply::NotRead { build: about(None).build, failure }));
+    let options = [RetryOption::Project, RetryOption::Pipeline, RetryOption::Build];
+    replies.extend(options.map(|option| Reply::Malformed { option, given: hostile() }));
+    let (user, shared_with) = (UserId(42), vec![UserId(7)]);
+    replies.extend([
+        Reply::TaskAndSkip,
+        Reply::NotMapped { user },
+        Reply::NotAdministrator,
+        Reply::ServerNotServed,
+        Reply::Whoami { user, uid: Some(uid.clone()), administrator: true },
+        Reply::Whoami { user, uid: None, administrator: false },
+        Reply::Help { uid: Some(uid.clone()), administrator: true },
+        Reply::Help { uid: None, administrator: false },
+        Reply::MappingSet { user, uid: uid.clone(), before: Some(uid.clone()), shared_with: shared_with.clone() },
+        Reply::MappingRemoved { user, uid: uid.clone() },
+        Reply::MappingAbsent { user },
+        Reply::MappingShown { user, uid: uid.clone(), set_by: Some(user), set_at: Timestamp(0), shared_with },
+        Reply::MappingShown { user, uid: uid.clone(), set_by: None, set_at: Timestamp(0), shared_with: Vec::new() },
+        Reply::MappingList { filter: Some(hostile()), entries: vec![(user, uid)], total: 3 },
+        Reply::MappingList { filter: None, entries: Vec::new(), total: 0 },
+        Reply::BadUid { given: hostile() },
+        Reply::NothingDone,
+        Reply::Incident { number: "7".into() },
+    ]);
+    replies
+}
+
+#[test]
+fn no_field_of_a_stranger_does_anything_in_any_language() {
+    for locale in Locale::ALL {
+        for reply in replies() {
+            let sentence = say(&reply, locale);
+            let fields = sentence.fields.iter().flat_map(|field| [&field.name, &field.value]);
+            for text in [&sentence.title, &sentence.body].into_iter().chain(fields) {
+                assert!(!text.is_empty() && !text.contains("{ $"), "{reply:?}: {text}");
+                for token in ["@everyone ", "<@&1>", "](https", "||s"] {
+                    let active =
+                        text.match_indices(token).any(|(at, _)| !text[..at].ends_with('\\') && !in_code(text, at));
+                    assert!(!active, "{token} is active in {text}");
+                }
+            }
+        }
+    }
+}
+
+fn in_code(text: &str, at: usize) -> bool {
+    text[..at].matches('`').filter(|_| true).count() % 2 == 1
+}
+
+#[test]
+fn the_main_answers_read_well() {
+    let read = |reply: &Reply| {
+        let sentence = say(reply, Locale::En);
+        let fields = sentence.fields.iter().map(|field| format!("{}: {}", field.name, field.value));
+        [sentence.title, sentence.body].into_iter().chain(fields).collect::<Vec<_>>().join("\n")
+    };
+    let about = About { pipeline_name: "nightly".into(), ..about(Some(Scope::WholeBuild)) };
+    let build_id = about.build.build.to_string();
+    let outcome = Outcome::Accepted { build_id, attempt: Some(2), seen_later: false };
+    insta::assert_snapshot!(read(&Reply::Retry { about: about.clone(), outcome }), @"
+    Retry accepted: nightly #128
+    BK-CI runs the whole build. Asked for by <@42>.
+    Build: `b-7a1d9e3c5b2f4a6d8c0e1f2a3b4c5d6e`
+    Number: #128
+    Attempt: 2
+    Project: `demo`
+    Pipeline: nightly
+    ");
+    let locked = Rejection { request_id: Some("4f6d".into()), ..rejection(2_101_047) };
+    insta::assert_snapshot!(read(&Reply::Retry { about, outcome: Outcome::Rejected(locked) }), @"
+    Not retried: refused
+    The pipeline is locked. Ask its owner to unlock it. Nothing runs. Asked for: the whole build, by <@42>.
+    Build: `b-7a1d9e3c5b2f4a6d8c0e1f2a3b4c5d6e`
+    BK-CI code: 2101047 (HTTP 400)
+    Request id: `4f6d`
+    Project: `demo`
+    Pipeline: nightly
+    ");
+    insta::assert_snapshot!(read(&Reply::NotMapped { user: UserId(42) }), @"
+    You are not linked to a DevOps user yet
+    Nothing was done. Ask an administrator to run: `/mapping set user:<@42> uid:<DevOps id>`
+    ");
+}

@@ -1,0 +1,39 @@
+//! Everything that one story logged.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+#[derive(Clone, Default)]
+pub struct Logs(Arc<Mutex<Vec<u8>>>);
+
+impl Logs {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+
+    /// Lines at ERROR of the bot, save those that contain one of `forgiven`.
+    pub fn errors(&self, forgiven: &[&str]) -> Vec<String> {
+        let text = self.text();
+        let errors = text.lines().filter(|line| line.contains(" ERROR "));
+        errors.filter(|line| !forgiven.iter().any(|part| line.contains(part))).map(str::to_owned).collect()
+    }
+}
+
+impl io::Write for Logs {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Logs {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}

@@ -1,0 +1,339 @@
+//! `World`: both doubles, the bot, and a fresh database.
+//!
+//! At its end it fails a story that broke a published contract, logged an error it did not order, logged a secret, or
+//! left a row that somebody still has to work on.
+
+mod logs;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reprise::clock::Clock;
+use reprise::config::Settings;
+use reprise::store::Store;
+use sandbox::bkci::{BkCi, BuildPlan, PipelineId, Right};
+use sandbox::discord::{Discord, Message, Options, Typing};
+use secrecy::SecretString;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use logs::Logs;
+
+/// Discord's bit for Manage Server (discord-rules 5).
+pub const MANAGE_SERVER: u64 = 1 << 5;
+
+/// Names a server on which databases may be made; a story on PostgreSQL is skipped aloud without it.
+const POSTGRES: &str = "REPRISE_TEST_POSTGRES";
+
+/// Set where a skip counts as a failure.
+const SKIPS: &str = "REPRISE_TEST_SKIPS";
+
+#[derive(Clone, Copy, Debug)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// One test per story and database.
+macro_rules! stories {
+    ($($story:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $story() {
+                $crate::support::tell($crate::support::Database::Sqlite, super::$story);
+            })+
+        }
+        mod postgres {
+            $(#[test]
+            fn $story() {
+                $crate::support::tell($crate::support::Database::Postgres, super::$story);
+            })+
+        }
+    };
+}
+pub(crate) use stories;
+
+pub struct World {
+    pub discord: Discord,
+    pub bkci: BkCi,
+    pub guild: u64,
+    pub channel: u64,
+    pub admin: u64,
+    pub dev: u64,
+    pub stranger: u64,
+    pub pipeline: PipelineId,
+    pub logs: Logs,
+    clock: Clock,
+    store_url: String,
+    folder: tempfile::TempDir,
+    extra: Vec<(String, String)>,
+    bot: Option<Bot>,
+    forgiven: Vec<&'static str>,
+}
+
+struct Bot {
+    running: JoinHandle<anyhow::Result<()>>,
+    shutdown: CancellationToken,
+    address: String,
+}
+
+pub fn tell(database: Database, story: impl AsyncFnOnce(&mut World) -> anyhow::Result<()>) {
+    let logs = Logs::default();
+    let subscriber = reprise::telemetry::subscriber("debug", logs.clone());
+    tracing::subscriber::with_default(subscriber, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let Some(store_url) = database_url(database).await else { return };
+            let mut world = World::new(store_url, logs.clone()).await.expect("a world");
+            let told = story(&mut world).await;
+            if let Err(error) = told {
+                panic!("{error:?}\n\n{}\n\nlog:\n{}", world.discord.describe(), logs.text());
+            }
+            world.end().await;
+        });
+    });
+}
+
+async fn database_url(database: Database) -> Option<String> {
+    match database {
+        // A file in the world's own folder.
+        Database::Sqlite => Some(String::new()),
+        Database::Postgres => match std::env::var(POSTGRES) {
+            Ok(server) => Some(postgres_schema(&server).await.expect("a schema on the PostgreSQL server")),
+            Err(_) => {
+                assert!(std::env::var_os(SKIPS).is_none(), "{POSTGRES} is not set, and skips are forbidden here");
+                skip_aloud();
+                None
+            }
+        },
+    }
+}
+
+/// Past the capture of the test runner, once.
+fn skip_aloud() {
+    static TOLD: std::sync::Once = std::sync::Once::new();
+    TOLD.call_once(|| {
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), "SKIPPED: every story on PostgreSQL; set {POSTGRES}=postgres://… to run them");
+    });
+}
+
+async fn postgres_schema(server: &str) -> anyhow::Result<String> {
+    use sqlx::Connection as _;
+    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let schema = format!("story_{}_{number}", std::process::id());
+    let mut connection = sqlx::PgConnection::connect(server).await?;
+    let sql = sqlx::AssertSqlSafe(format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"));
+    sqlx::raw_sql(sql).execute(&mut connection).await?;
+    connection.close().await?;
+    let separator = if server.contains('?') { '&' } else { '?' };
+    Ok(format!("{server}{separator}options=-csearch_path%3D{schema}"))
+}
+
+impl World {
+    async fn new(store_url: String, logs: Logs) -> anyhow::Result<Self> {
+        let clock = sandbox::clock::Clock::default();
+        let discord = Discord::start(Options::from_env(clock.clone())).await?;
+        let bkci = BkCi::start(clock).await?;
+        let guild = discord.add_guild("Builders", "en-US");
+        let channel = discord.add_channel(guild, "builds");
+        let (admin, dev, stranger) = (discord.add_user("ada"), discord.add_user("dev"), discord.add_user("mallory"));
+        discord.join(guild, admin, MANAGE_SERVER, &[]);
+        discord.join(guild, dev, 0, &[]);
+        discord.join(guild, stranger, 0, &[]);
+        bkci.add_project("demo");
+        let pipeline = bkci.add_pipeline("demo", "nightly");
+        bkci.permit("dev.uid", "demo", &pipeline, &[Right::View, Right::Execute]);
+        let folder = tempfile::tempdir()?;
+        let sqlite = format!("sqlite://{}/reprise.db", folder.path().display());
+        let store_url = if store_url.is_empty() { sqlite } else { store_url };
+        std::fs::write(folder.path().join("ca.pem"), discord.ca_pem())?;
+        let mut world = Self {
+            discord,
+            bkci,
+            guild,
+            channel,
+            admin,
+            dev,
+            stranger,
+            pipeline,
+            logs,
+            clock: Clock::default(),
+            store_url,
+            folder,
+            extra: Vec::new(),
+            bot: None,
+            forgiven: Vec::new(),
+        };
+        world.map(dev, "dev.uid").await?;
+        Ok(world)
+    }
+
+    /// A further setting, from the next start on.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.extra.push((format!("REPRISE__{}", key.to_uppercase().replace('.', "__")), value.to_owned()));
+    }
+
+    /// The environment a program of this world is started with.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let mut variables: Vec<(String, String)> = [
+            ("REPRISE__DISCORD__TOKEN", self.discord.token()),
+            ("REPRISE__DISCORD__GUILD_IDS", self.guild.to_string()),
+            ("REPRISE__DISCORD__CONNECT_TO", self.discord.connect_to().to_string()),
+            ("REPRISE__DISCORD__CA_FILE", self.folder.path().join("ca.pem").display().to_string()),
+            ("REPRISE__BKCI__BASE_URL", self.bkci.base_url()),
+            ("REPRISE__BKCI__APP_CODE", self.bkci.app_code()),
+            ("REPRISE__BKCI__APP_SECRET", self.bkci.app_secret()),
+            ("REPRISE__BKCI__WEB_URL", "https://devops.example.com".to_owned()),
+            ("REPRISE__STORE__URL", self.store_url.clone()),
+            ("REPRISE__HTTP__LISTEN", "127.0.0.1:0".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        for (name, value) in &self.extra {
+            variables.retain(|(other, _)| other != name);
+            variables.push((name.clone(), value.clone()));
+        }
+        variables
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    pub async fn store(&self) -> anyhow::Result<Store> {
+        Store::open(&SecretString::from(self.store_url.clone())).await
+    }
+
+    pub async fn map(&mut self, user: u64, uid: &str) -> anyhow::Result<()> {
+        let store = self.store().await?;
+        let mapping = (reprise::model::ids::UserId(user), uid.parse()?);
+        store.import_mappings(&[mapping], self.clock.now()).await?;
+        store.close().await;
+        Ok(())
+    }
+
+    /// Starts the bot and waits until it is ready.
+    pub async fn start(&mut self) -> anyhow::Result<()> {
+        let settings = Settings::load(&[], self.environment().into_iter()).map_err(|faults| anyhow::anyhow!("{faults}"))?;
+        let gateway = settings.discord.transport == reprise::config::Transport::Gateway;
+        let listener = tokio::net::TcpListener::bind(settings.http.listen).await?;
+        let address = format!("http://{}", listener.local_addr()?);
+        let shutdown = CancellationToken::new();
+        let clock = self.clock.clone();
+        let running = tokio::spawn(reprise::run::run(settings, listener, clock, shutdown.clone()));
+        self.bot = Some(Bot { running, shutdown, address });
+        if gateway {
+            self.discord.wait_for("the bot at the gateway", |discord| (discord.gateway_sessions() > 0).then_some(())).await;
+        } else {
+            self.until_ready().await?;
+        }
+        Ok(())
+    }
+
+    async fn until_ready(&self) -> anyhow::Result<()> {
+        for _ in 0..200 {
+            if let Ok((200, _)) = self.get("/readyz").await {
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
+        anyhow::bail!("the bot did not become ready: {:?}", self.get("/readyz").await)
+    }
+
+    pub fn address(&self) -> &str {
+        &self.bot.as_ref().expect("the bot runs").address
+    }
+
+    pub async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        let response = reqwest::get(format!("{}{path}", self.address())).await?;
+        Ok((response.status().as_u16(), response.text().await?))
+    }
+
+    /// Stops the bot as SIGTERM does.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        let bot = self.bot.take().context("the bot runs")?;
+        bot.shutdown.cancel();
+        bot.running.await?
+    }
+
+    /// The process dies: nothing is finished, nothing is said.
+    pub async fn kill(&mut self) {
+        let bot = self.bot.take().expect("the bot runs");
+        bot.running.abort();
+        let _ = bot.running.await;
+    }
+
+    /// How the bot ended by itself.
+    pub async fn ended(&mut self) -> anyhow::Result<()> {
+        self.bot.take().context("the bot runs")?.running.await?
+    }
+
+    /// Lets time pass, for everybody.
+    pub fn pass(&self, time: Duration) {
+        self.bkci.clock().advance(time);
+        self.clock.advance(time);
+    }
+
+    /// Moves the time on, a little at a time, until something is to be seen.
+    pub async fn pass_until<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
+        for _ in 0..400 {
+            if let Some(seen) = look(self) {
+                return seen;
+            }
+            self.pass(Duration::from_millis(500));
+            for _ in 0..20 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        panic!("200 s passed without {what}\n{}\n{}", self.discord.describe(), self.logs.text());
+    }
+
+    /// An error that the story brings about.
+    pub fn forgive(&mut self, part: &'static str) {
+        self.forgiven.push(part);
+    }
+
+    pub fn failing_build(&self) -> String {
+        self.bkci.add_build(BuildPlan::failing(&self.pipeline).started_by("dev.uid"))
+    }
+
+    pub fn retry(&self, user: u64, build: &str) -> Typing {
+        let typing = Typing::new(user, self.channel, "retry").option("project", "demo");
+        typing.option("pipeline", self.pipeline.0.as_str()).option("build", build)
+    }
+
+    /// Types a command and waits until its answer shows something.
+    pub async fn ask(&self, typing: Typing) -> anyhow::Result<Message> {
+        let interaction = self.discord.type_command(typing).map_err(|refused| anyhow::anyhow!("{refused:?}"))?;
+        Ok(self.answer(interaction, "").await)
+    }
+
+    /// Waits until the answer to an interaction contains `part`.
+    pub async fn answer(&self, interaction: u64, part: &str) -> Message {
+        let what = format!("an answer with {part:?}");
+        let shows = |discord: &Discord| {
+            discord.answer(interaction).filter(|message| !message.thinking() && message.text().contains(part))
+        };
+        self.discord.wait_for(&what, shows).await
+    }
+
+    async fn end(mut self) {
+        if self.bot.is_some() {
+            self.stop().await.expect("the bot stops in good order");
+        }
+        let store = self.store().await.expect("the store opens");
+        assert_eq!(store.left_to_do().await.expect("a count"), 0, "rows are left to do\n{}", self.logs.text());
+        store.close().await;
+        let mut broken = self.discord.violations();
+        broken.extend(self.bkci.violations());
+        assert!(broken.is_empty(), "published contracts were broken: {broken:#?}");
+        let errors = self.logs.errors(&self.forgiven);
+        assert!(errors.is_empty(), "errors were logged:\n{}", errors.join("\n"));
+        let secrets = self.discord.secrets().into_iter().chain(self.bkci.secrets());
+        for secret in secrets.filter(|secret| !secret.is_empty()) {
+            assert!(!self.logs.text().contains(&secret), "a secret was logged");
+        }
+    }
+}
