@@ -53,9 +53,8 @@ where
             }
         }
     });
-    let connection = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(io), service)
-        .await;
+    let connection =
+        hyper_util::server::conn::auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(io), service).await;
     if let Err(error) = connection {
         tracing::trace!(%error, "a connection to a double ended");
     }
