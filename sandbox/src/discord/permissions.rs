@@ -1,0 +1,103 @@
+//! Permission bits and how they are computed for a channel (`discord-rules.md` 5, `topics/permissions`).
+
+use super::state::{Guild, State};
+
+macro_rules! bits {
+    ($($name:ident = $bit:literal),* $(,)?) => { $(#[doc = concat!("`", stringify!($name), "`, bit ", stringify!($bit), ".")] pub const $name: u64 = 1 << $bit;)* };
+}
+
+bits! {
+    ADMINISTRATOR = 3, MANAGE_GUILD = 5, ADD_REACTIONS = 6, VIEW_CHANNEL = 10, SEND_MESSAGES = 11,
+    MANAGE_MESSAGES = 13, EMBED_LINKS = 14, ATTACH_FILES = 15, READ_MESSAGE_HISTORY = 16, MENTION_EVERYONE = 17,
+    USE_APPLICATION_COMMANDS = 31, CREATE_PUBLIC_THREADS = 35, SEND_MESSAGES_IN_THREADS = 38,
+}
+
+/// All bits that exist today: what an administrator or the owner has.
+pub const ALL: u64 = (1 << 53) - 1;
+
+/// What `@everyone` may do in a new server here.
+pub const EVERYONE: u64 = VIEW_CHANNEL
+    | SEND_MESSAGES
+    | ADD_REACTIONS
+    | EMBED_LINKS
+    | ATTACH_FILES
+    | READ_MESSAGE_HISTORY
+    | USE_APPLICATION_COMMANDS
+    | CREATE_PUBLIC_THREADS
+    | SEND_MESSAGES_IN_THREADS;
+
+/// What the bot's own role carries when it is invited with the permissions the README asks for.
+pub const INVITED_BOT: u64 = VIEW_CHANNEL | SEND_MESSAGES | EMBED_LINKS | ATTACH_FILES | READ_MESSAGE_HISTORY;
+
+/// Whom a channel overwrite is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A role; the server's own id means `@everyone`.
+    Role(u64),
+    /// A member, the bot's user included.
+    Member(u64),
+}
+
+/// A channel's exception from the server-wide permissions.
+#[derive(Clone, Copy, Debug)]
+pub struct Overwrite {
+    /// For whom.
+    pub target: Target,
+    /// Bits that are added.
+    pub allow: u64,
+    /// Bits that are taken away.
+    pub deny: u64,
+}
+
+impl Guild {
+    /// Server-wide permissions of a member; nothing for whoever is not one.
+    pub(super) fn permissions_of(&self, user: u64) -> u64 {
+        let Some(member) = self.members.get(&user) else { return 0 };
+        if self.owner == user {
+            return ALL;
+        }
+        let held = self.roles.values().filter(|role| role.id == self.id || member.roles.contains(&role.id));
+        let bits = held.fold(0, |bits, role| bits | role.permissions);
+        if bits & ADMINISTRATOR != 0 { ALL } else { bits }
+    }
+}
+
+impl State {
+    /// Permissions of `user` in `channel`: the computation of `discord-rules.md` 5, with the implicit denials.
+    pub(super) fn permissions_in(&self, channel: u64, user: u64) -> u64 {
+        let Some(channel) = self.channels.get(&channel) else { return 0 };
+        let Some(guild_id) = channel.guild else {
+            let takes_part = channel.recipient == Some(user) || user == self.bot.user;
+            return if takes_part { EVERYONE } else { 0 };
+        };
+        let Some(guild) = self.guilds.get(&guild_id) else { return 0 };
+        let mut bits = guild.permissions_of(user);
+        if bits == ALL || bits == 0 {
+            return bits;
+        }
+        let roles = guild.members.get(&user).map(|member| member.roles.clone()).unwrap_or_default();
+        let of = |wanted: &dyn Fn(Target) -> bool| {
+            let fitting = channel.overwrites.iter().filter(|overwrite| wanted(overwrite.target));
+            fitting.fold((0, 0), |(allow, deny), one| (allow | one.allow, deny | one.deny))
+        };
+        for (allow, deny) in [
+            of(&|target| target == Target::Role(guild_id)),
+            of(&|target| matches!(target, Target::Role(role) if roles.contains(&role))),
+            of(&|target| target == Target::Member(user)),
+        ] {
+            bits = (bits & !deny) | allow;
+        }
+        if bits & VIEW_CHANNEL == 0 {
+            return 0;
+        }
+        if bits & SEND_MESSAGES == 0 {
+            bits &= !(EMBED_LINKS | ATTACH_FILES | MENTION_EVERYONE);
+        }
+        bits
+    }
+
+    /// Permissions of the bot in `channel`.
+    pub(super) fn bot_permissions_in(&self, channel: u64) -> u64 {
+        self.permissions_in(channel, self.bot.user)
+    }
+}
