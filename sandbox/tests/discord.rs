@@ -213,7 +213,8 @@ async fn a_command_is_typed_acknowledged_and_answered() -> Done {
     assert!(world.discord.message(answer).is_some_and(|message| message.thinking()));
     assert!(world.discord.answer(id).is_none());
 
-    let edited = world.patch(&format!("{}/messages/@original", world.webhook(id)), json!({ "content": "done" })).await?;
+    let edited =
+        world.patch(&format!("{}/messages/@original", world.webhook(id)), json!({ "content": "done" })).await?;
     assert_eq!((edited.0, edited.1["content"].clone()), (200, json!("done")));
     serde_json::from_value::<twilight_model::channel::Message>(edited.1.clone())?;
     let message = world.discord.answer(id).expect("an answer");
@@ -701,7 +702,8 @@ async fn a_followup_is_a_message_of_its_own_unless_the_answer_still_waits() -> D
 async fn files_go_up_as_multipart_and_come_down_without_a_token() -> Done {
     let world = World::new().await?;
     let payload = json!({ "content": "file", "attachments": [{ "id": 0, "description": "a list" }] });
-    let file = "Content-Disposition: form-data; name=\"files[0]\"; filename=\"a.csv\"\r\nContent-Type: text/csv\r\n\r\na,b";
+    let file =
+        "Content-Disposition: form-data; name=\"files[0]\"; filename=\"a.csv\"\r\nContent-Type: text/csv\r\n\r\na,b";
     let fields = format!("Content-Disposition: form-data; name=\"payload_json\"\r\n\r\n{payload}");
     let body = format!("--XX\r\n{file}\r\n--XX\r\n{fields}\r\n--XX--\r\n");
     let request = world.request(Method::POST, &world.messages_path());

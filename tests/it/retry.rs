@@ -54,7 +54,9 @@ fn lint_and_unit(world: &World) -> String {
     });
     let unit = TaskPlan::new("Unit").id("e-22222222222222222222222222222222").fails(Fail::script("red")).passes();
     let jobs = StagePlan::new("Test").job(JobPlan::new("lint").task(lint)).job(JobPlan::new("unit").task(unit));
-    world.bkci.add_build(BuildPlan::new(&world.pipeline).started_by("dev.uid").age(Duration::from_secs(3600)).stage(jobs))
+    world
+        .bkci
+        .add_build(BuildPlan::new(&world.pipeline).started_by("dev.uid").age(Duration::from_secs(3600)).stage(jobs))
 }
 
 async fn one_task_is_retried_and_one_is_skipped(world: &mut World) -> anyhow::Result<()> {
@@ -147,7 +149,10 @@ async fn two_people_who_want_the_same_retry_it_once(world: &mut World) -> anyhow
     world.start().await?;
     let held = world.bkci.order(Endpoint::Retry, sandbox::bkci::Fault::hold_request());
     let first = world.discord.type_command(world.retry(world.dev, &build)).map_err(|r| anyhow::anyhow!("{r:?}"))?;
-    world.bkci.wait_for("the first retry at BK-CI", |bkci| (!bkci.requests_of(Endpoint::Retry).is_empty()).then_some(())).await;
+    world
+        .bkci
+        .wait_for("the first retry at BK-CI", |bkci| (!bkci.requests_of(Endpoint::Retry).is_empty()).then_some(()))
+        .await;
     let second = world.ask(world.retry(world.admin, &build)).await?.text();
     assert!(second.contains(&format!("<@{}>", world.dev)), "says who was first:\n{second}");
     held.release();

@@ -114,7 +114,8 @@ fn skip_aloud() {
     static TOLD: std::sync::Once = std::sync::Once::new();
     TOLD.call_once(|| {
         use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), "SKIPPED: every story on PostgreSQL; set {POSTGRES}=postgres://… to run them");
+        let _ =
+            writeln!(std::io::stderr(), "SKIPPED: every story on PostgreSQL; set {POSTGRES}=postgres://… to run them");
     });
 }
 
@@ -216,7 +217,8 @@ impl World {
 
     /// Starts the bot and waits until it is ready.
     pub async fn start(&mut self) -> anyhow::Result<()> {
-        let settings = Settings::load(&[], self.environment().into_iter()).map_err(|faults| anyhow::anyhow!("{faults}"))?;
+        let settings =
+            Settings::load(&[], self.environment().into_iter()).map_err(|faults| anyhow::anyhow!("{faults}"))?;
         let gateway = settings.discord.transport == reprise::config::Transport::Gateway;
         let listener = tokio::net::TcpListener::bind(settings.http.listen).await?;
         let address = format!("http://{}", listener.local_addr()?);
@@ -225,7 +227,9 @@ impl World {
         let running = tokio::spawn(reprise::run::run(settings, listener, clock, shutdown.clone()));
         self.bot = Some(Bot { running, shutdown, address });
         if gateway {
-            self.discord.wait_for("the bot at the gateway", |discord| (discord.gateway_sessions() > 0).then_some(())).await;
+            self.discord
+                .wait_for("the bot at the gateway", |discord| (discord.gateway_sessions() > 0).then_some(()))
+                .await;
         } else {
             self.until_ready().await?;
         }

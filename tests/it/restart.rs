@@ -1,0 +1,59 @@
+//! A process dies anywhere: the next one goes on where the rows say, and nothing is sent twice.
+
+use sandbox::bkci::{Endpoint, Fault};
+
+use crate::support::{World, stories};
+
+stories![
+    killed_while_bkci_was_asked_the_truth_is_found_out,
+    killed_while_the_build_was_read_it_is_decided_anew,
+    told_to_stop_it_finishes_what_is_in_hand,
+];
+
+async fn killed_while_bkci_was_asked_the_truth_is_found_out(world: &mut World) -> anyhow::Result<()> {
+    let build = world.failing_build();
+    world.start().await?;
+    world.bkci.order(Endpoint::Retry, Fault::hold_answer());
+    let typing = world.retry(world.dev, &build);
+    let interaction = world.discord.type_command(typing).map_err(|refused| anyhow::anyhow!("{refused:?}"))?;
+    world.bkci.wait_for("the retry", |bkci| (!bkci.accepted_retries(&build).is_empty()).then_some(())).await;
+    world.kill().await;
+    world.start().await?;
+    world
+        .pass_until("the truth", |world| {
+            let text = world.discord.answer(interaction)?.text();
+            text.contains(&build).then_some(()).filter(|()| text.contains("Retry accepted"))
+        })
+        .await;
+    assert_eq!(world.bkci.requests_of(Endpoint::Retry).len(), 1);
+    Ok(())
+}
+
+async fn killed_while_the_build_was_read_it_is_decided_anew(world: &mut World) -> anyhow::Result<()> {
+    let build = world.failing_build();
+    world.start().await?;
+    world.bkci.order(Endpoint::Detail, Fault::hold_answer());
+    let typing = world.retry(world.dev, &build);
+    let interaction = world.discord.type_command(typing).map_err(|refused| anyhow::anyhow!("{refused:?}"))?;
+    let acknowledged = |discord: &sandbox::discord::Discord| discord.interaction(interaction)?.acknowledged.map(|_| ());
+    world.discord.wait_for("the acknowledgement", acknowledged).await;
+    world.bkci.wait_for("the read", |bkci| (!bkci.requests_of(Endpoint::Detail).is_empty()).then_some(())).await;
+    world.kill().await;
+    world.start().await?;
+    world.answer(interaction, "Retry accepted").await;
+    assert_eq!(world.bkci.accepted_retries(&build).len(), 1);
+    Ok(())
+}
+
+async fn told_to_stop_it_finishes_what_is_in_hand(world: &mut World) -> anyhow::Result<()> {
+    let build = world.failing_build();
+    world.start().await?;
+    let held = world.bkci.order(Endpoint::Retry, Fault::hold_request());
+    let typing = world.retry(world.dev, &build);
+    let interaction = world.discord.type_command(typing).map_err(|refused| anyhow::anyhow!("{refused:?}"))?;
+    world.bkci.wait_for("the retry", |bkci| (!bkci.requests_of(Endpoint::Retry).is_empty()).then_some(())).await;
+    let (stopped, ()) = tokio::join!(world.stop(), async { held.release() });
+    stopped?;
+    assert!(world.discord.answer(interaction).expect("an answer").text().contains("Retry accepted"));
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! Both transports lead to the same place, and their known troubles are noticed.
+
+use sandbox::bkci::Endpoint;
+use sandbox::discord::Scope;
+
+use crate::support::{World, stories};
+
+stories![
+    a_signed_post_retries_a_build,
+    commands_are_registered_only_when_they_differ,
+    a_lost_connection_comes_back,
+    a_wrong_token_ends_with_the_key_to_look_at,
+    an_interaction_that_cannot_be_decoded_is_counted,
+    health_readiness_and_metrics_answer,
+    without_a_gateway_address_the_start_fails,
+];
+
+async fn a_signed_post_retries_a_build(world: &mut World) -> anyhow::Result<()> {
+    world.set("discord.transport", "http");
+    world.set("discord.public_key", &world.discord.public_key());
+    let build = world.failing_build();
+    world.start().await?;
+    let url = format!("{}/discord/interactions", world.address());
+    world.discord.set_endpoint(Some(&url)).await?;
+    let answer = world.ask(world.retry(world.dev, &build)).await?;
+    assert!(answer.text().contains(&build));
+    assert_eq!(world.bkci.accepted_retries(&build).len(), 1);
+    Ok(())
+}
+
+async fn commands_are_registered_only_when_they_differ(world: &mut World) -> anyhow::Result<()> {
+    let puts = |world: &World| world.discord.requests().iter().filter(|request| request.method == "PUT").count();
+    world.start().await?;
+    assert_eq!(puts(world), 1);
+    world.stop().await?;
+    world.start().await?;
+    assert_eq!(puts(world), 1, "the same commands are left alone");
+    world.stop().await?;
+    world.set("discord.guild_ids", "");
+    world.start().await?;
+    assert!(world.discord.commands(Scope::Guild(world.guild)).is_empty(), "moving to global clears the server's");
+    assert!(!world.discord.commands(Scope::Global).is_empty());
+    Ok(())
+}
+
+async fn a_lost_connection_comes_back(world: &mut World) -> anyhow::Result<()> {
+    let build = world.failing_build();
+    world.start().await?;
+    world.discord.drop_gateway();
+    world
+        .discord
+        .wait_for("the bot at the gateway again", |discord| (discord.gateway_sessions() > 0).then_some(()))
+        .await;
+    let answer = world.ask(world.retry(world.dev, &build)).await?;
+    assert!(answer.text().contains(&build));
+    Ok(())
+}
+
+async fn a_wrong_token_ends_with_the_key_to_look_at(world: &mut World) -> anyhow::Result<()> {
+    world.start().await?;
+    world.discord.refuse_gateway(Some(4004));
+    world.discord.close_gateway(4004);
+    let ended = world.ended().await.expect_err("Discord does not let it in");
+    assert!(ended.to_string().contains("discord.token"), "{ended}");
+    world.discord.refuse_gateway(None);
+    Ok(())
+}
+
+async fn an_interaction_that_cannot_be_decoded_is_counted(world: &mut World) -> anyhow::Result<()> {
+    world.start().await?;
+    world.discord.send_raw("INTERACTION_CREATE", serde_json::json!({"id": "1", "type": 77, "token": 5}));
+    let counted = async {
+        loop {
+            if world.get("/metrics").await?.1.contains("reprise_interactions_undecodable_total 1") {
+                return anyhow::Ok(());
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), counted).await?
+}
+
+async fn health_readiness_and_metrics_answer(world: &mut World) -> anyhow::Result<()> {
+    world.start().await?;
+    assert_eq!(world.get("/healthz").await?.0, 200);
+    let ready = async {
+        loop {
+            if world.get("/readyz").await?.0 == 200 {
+                return anyhow::Ok(());
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), ready).await??;
+    world.ask(sandbox::discord::Typing::new(world.dev, world.channel, "help")).await?;
+    assert!(world.get("/metrics").await?.1.contains("reprise_interactions_total 1"));
+    assert_eq!(world.get("/bkci/callback").await?.0, 404);
+    assert!(world.bkci.requests_of(Endpoint::Retry).is_empty());
+    Ok(())
+}
+
+async fn without_a_gateway_address_the_start_fails(world: &mut World) -> anyhow::Result<()> {
+    use sandbox::discord::Fault;
+    world.discord.order(Fault::when(|request| request.path.starts_with("/gateway")).times(50).status(500));
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let settings = reprise::config::Settings::load(&[], world.environment().into_iter());
+    let settings = settings.map_err(|faults| anyhow::anyhow!("{faults}"))?;
+    let listener = tokio::net::TcpListener::bind(settings.http.listen).await?;
+    let started = reprise::run::run(settings, listener, reprise::clock::Clock::default(), shutdown).await;
+    let error = started.expect_err("there is no fallback").to_string();
+    assert!(error.contains("gateway"), "{error}");
+    world.discord.clear_faults();
+    Ok(())
+}
