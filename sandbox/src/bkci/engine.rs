@@ -41,7 +41,7 @@ impl World {
             if !other.is_finished() && (!waits_too || first) {
                 return build.cancel.as_ref().and_then(|cancel| cancel.due_ms);
             }
-            free_ms = free_ms.max(other.end_ms.unwrap_or(own).min(i64::MAX));
+            free_ms = free_ms.max(other.end_ms.unwrap_or(own));
         }
         Some(free_ms)
     }

@@ -1,8 +1,10 @@
 //! What the service says when it refuses: the codes with their HTTP status and their text in the three languages
 //! that BK-CI ships (bkci-api.md 3.2, 3.3, 6.3, 6.4, 8 and 15), and what the gateway says (3.4).
 //!
-//! The English and Chinese texts are the reference's; the Japanese ones follow the service's own Japanese
-//! catalogue. `data` of a business error is lost between the services (3.2), so a code carries a message only.
+//! The English and Chinese texts are the reference's where it gives them. It gives no Chinese for 408, 415, 500 and
+//! a wrong query type, and cuts the English of 2101340 short: there the words are this double's, and so is the
+//! Japanese of a missing argument; the other Japanese follows the service's own catalogue. A client must not lean
+//! on any of them (3.5). `data` of a business error is lost between the services (3.2): a code carries only a message.
 
 use serde_json::{Value, json};
 

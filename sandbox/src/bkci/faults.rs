@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt};
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::BkCi;
 use super::errors::{Failure, GatewayFailure};
-use super::gateway::Answer;
+use super::gateway::{Answer, request_id};
 use super::looking::RequestRecord;
 use super::plan::millis;
 use super::routes::{Endpoint, Incoming};
@@ -311,19 +311,23 @@ impl Wrong {
             Wrong::Huge { bytes } => huge(*bytes),
             Wrong::SlowDrip { every } => slow(body(), *every),
             Wrong::Redirect { to } => Answer::text(302, "text/html", "").header("Location", to.clone()).into_response(),
-            Wrong::PlainForbidden => {
-                Answer::text(403, "text/plain", "You do not have permission to access").into_response()
-            }
+            Wrong::PlainForbidden => Answer::text(403, "text/plain", "You do not have permission to access")
+                .header("X-Bkapi-Request-Id", request_id())
+                .into_response(),
         }
     }
 }
 
-/// Announces the whole length, sends half.
+/// Announces the whole length, sends half. Between half and break the stream is pending once: only then are the
+/// headers and the half on the wire, and the client has seen a status.
 fn truncated(answer: Answer) -> Response {
     let length = answer.body.len();
-    let half = answer.body[..length / 2].to_vec();
-    let parts = [Ok(half), Err(std::io::Error::other("the double breaks this body off"))];
-    answer.header("Content-Length", length.to_string()).with_body(Body::from_stream(stream::iter(parts)))
+    let half = stream::iter([Ok(answer.body[..length / 2].to_vec())]);
+    let broken = stream::once(async {
+        tokio::task::yield_now().await;
+        Err(std::io::Error::other("the double breaks this body off"))
+    });
+    answer.header("Content-Length", length.to_string()).with_body(Body::from_stream(half.chain(broken)))
 }
 
 fn huge(bytes: usize) -> Response {
