@@ -4,5 +4,6 @@
 
 pub mod bkci;
 pub mod clock;
+pub mod demo;
 pub mod discord;
 pub mod wire;

@@ -216,9 +216,10 @@ mod tests {
         let path = path.to_str().expect("a path");
         let both = load(&[], &[("REPRISE__BKCI__APP_SECRET_FILE", path)]).expect_err("both are given");
         assert!(both.contains("only one of the two") && !both.contains("hunter2"), "{both}");
-        let env = REQUIRED.iter().filter(|(name, _)| *name != "REPRISE__BKCI__APP_SECRET");
-        let env =
-            env.chain(&[("REPRISE__BKCI__APP_SECRET_FILE", path)]).map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+        let mut env: Vec<(String, String)> = REQUIRED.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        env.retain(|(name, _)| name != "REPRISE__BKCI__APP_SECRET");
+        env.push(("REPRISE__BKCI__APP_SECRET_FILE".to_owned(), path.to_owned()));
+        let env = env.into_iter();
         let settings = Settings::load(&[], env).expect("valid");
         assert_eq!(settings.bkci.app_secret.expose_secret(), "from-a-file");
     }
