@@ -53,7 +53,7 @@ pub use self::limits::RateScope;
 pub use self::people::{Refused, Typing};
 pub use self::state::{Acknowledged, InteractionState, Message, RequestRecord, Scope, Used};
 
-use self::gateway::{Event, Gateway, ToClient};
+use self::gateway::{Event, Gateway, RECONNECT, ToClient};
 use self::ids::Snowflakes;
 use self::limits::Limits;
 use self::listen::Door;
@@ -261,8 +261,7 @@ impl Discord {
 
     /// Asks every client to reconnect and resume (op 7).
     pub fn reconnect(&self) {
-        let frame = serde_json::json!({ "op": 7, "d": null, "s": null, "t": null }).to_string();
-        self.change(|state| state.gateway.to_all(|| ToClient::Frame(frame.clone())));
+        self.change(|state| state.gateway.to_all(|| ToClient::control(RECONNECT, Value::Null)));
     }
 
     /// Invalidates every session (op 9).
