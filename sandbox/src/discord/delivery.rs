@@ -208,7 +208,7 @@ impl Discord {
     }
 
     async fn send(&self, signed: &Signed) -> anyhow::Result<(u16, String, String)> {
-        let request = self.poster().post(&signed.url).timeout(POST_PATIENCE).body(signed.body.clone());
+        let request = self.poster()?.post(&signed.url).timeout(POST_PATIENCE).body(signed.body.clone());
         let request = request.header(CONTENT_TYPE, "application/json");
         let request = request.header("user-agent", "Discord-Interactions/1.0 (+https://discord.com)");
         let request = request.header("x-signature-timestamp", &signed.timestamp);
