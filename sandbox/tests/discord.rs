@@ -717,3 +717,124 @@ async fn files_go_up_as_multipart_and_come_down_without_a_token() -> Done {
     assert_eq!(world.discord.violations(), Vec::<String>::new());
     Ok(())
 }
+
+/// Where an answer breaks the schema that Discord's own document has for it.
+fn breaches(document: &Value, method: &str, template: &str, answer: &Answer) -> anyhow::Result<Vec<String>> {
+    let (status, body) = answer;
+    let content = &document["paths"][template][method]["responses"][status.to_string()]["content"];
+    let mut schema = content["application/json"]["schema"].clone();
+    anyhow::ensure!(schema.is_object(), "the document has no answer {status} for {method} {template}");
+    schema["components"] = document["components"].clone();
+    let validator = jsonschema::validator_for(&schema)?;
+    Ok(validator.iter_errors(body).map(|error| format!("{template}{}: {error}", error.instance_path())).collect())
+}
+
+#[tokio::test]
+async fn answers_keep_discords_own_document() -> Done {
+    let Some(path) = std::env::var_os("DISCORD_OPENAPI") else {
+        eprintln!("SKIPPED: DISCORD_OPENAPI names no document");
+        return Ok(());
+    };
+    let document: Value = serde_json::from_slice(&std::fs::read(path)?)?;
+    let (world, _client) = World::ready().await?;
+    let (guild, channel, dev) = (world.guild, world.channel, world.dev);
+    let button = json!({ "type": 2, "style": 1, "label": "Go", "custom_id": "go" });
+    let embed = json!({ "title": "t", "color": 5, "fields": [{ "name": "n", "value": "v" }] });
+    let body = json!({ "content": "x", "embeds": [embed], "components": [{ "type": 1, "components": [button] }] });
+    let said = world.post(&world.messages_path(), body.clone()).await?;
+    let message = said.1["id"].as_str().unwrap_or_default().to_owned();
+    let id = world.type_retry()?;
+    let callback = format!("{}?with_response=true", world.callback(id));
+    let answered = world.post(&callback, json!({ "type": 4, "data": body })).await?;
+    let commands = "/applications/{application_id}/guilds/{guild_id}/commands";
+    let original = format!("{}/messages/@original", world.webhook(id));
+    let mut found = Vec::new();
+    for (method, template, answer) in [
+        ("post", "/channels/{channel_id}/messages", said),
+        ("post", "/interactions/{interaction_id}/{interaction_token}/callback", answered),
+        ("get", "/webhooks/{webhook_id}/{webhook_token}/messages/@original", world.get(&original).await?),
+        ("get", "/gateway", world.get("/gateway").await?),
+        ("get", "/gateway/bot", world.get("/gateway/bot").await?),
+        ("get", "/users/@me", world.get("/users/@me").await?),
+        ("get", "/applications/@me", world.get("/applications/@me").await?),
+        ("get", "/guilds/{guild_id}", world.get(&format!("/guilds/{guild}")).await?),
+        ("get", "/guilds/{guild_id}/channels", world.get(&format!("/guilds/{guild}/channels")).await?),
+        ("get", "/guilds/{guild_id}/roles", world.get(&format!("/guilds/{guild}/roles")).await?),
+        ("get", "/guilds/{guild_id}/members/{user_id}", world.get(&format!("/guilds/{guild}/members/{dev}")).await?),
+        ("get", "/channels/{channel_id}", world.get(&format!("/channels/{channel}")).await?),
+        ("get", "/channels/{channel_id}/messages", world.get(&world.messages_path()).await?),
+        (
+            "get",
+            "/channels/{channel_id}/messages/{message_id}",
+            world.get(&format!("{}/{message}", world.messages_path())).await?,
+        ),
+        ("get", commands, world.get(&world.commands_path()).await?),
+        ("put", commands, world.register(json!([retry()])).await?),
+    ] {
+        found.extend(breaches(&document, method, template, &answer)?);
+    }
+    assert_eq!(found, Vec::<String>::new());
+    assert_eq!(world.discord.violations(), Vec::<String>::new());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_that_only_discords_document_refuses_is_refused() -> Done {
+    let world = World::new().await?;
+    let answer = world.post(&world.messages_path(), json!({ "content": "x", "tts": "loudly" })).await?;
+    if std::env::var_os("DISCORD_OPENAPI").is_none() {
+        eprintln!("SKIPPED: DISCORD_OPENAPI names no document");
+        return Ok(());
+    }
+    assert_eq!(code(&answer), (400, 50035));
+    assert_eq!(answer.1["errors"]["tts"]["_errors"][0]["code"], "OPENAPI");
+    assert!(world.discord.take_violations().iter().any(|violation| violation.contains("tts")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_id_in_a_path_is_a_snowflake() -> Done {
+    let world = World::new().await?;
+    let answer = world.get("/channels/builds/messages").await?;
+    assert_eq!(code(&answer), (400, 50035));
+    assert!(answer.1["errors"]["channel_id"].is_object());
+    // No interaction's token is in what is told of unknown routes.
+    let token = "interaction-token-0123";
+    assert_eq!(world.get(&format!("/webhooks/1/{token}/slack")).await?.0, 404);
+    assert!(world.discord.take_violations().iter().all(|violation| !violation.contains(token)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_does_not_take_its_request_back() -> Done {
+    let world = World::new().await?;
+    let gate = Gate::default();
+    world.discord.order(Fault::on("POST", "/channels/{channel_id}/messages").hold_request(&gate));
+    let waiting =
+        tokio::spawn(world.request(Method::POST, &world.messages_path()).json(&json!({ "content": "x" })).send());
+    world.discord.wait_for("the request", |discord| (!discord.requests().is_empty()).then_some(())).await;
+    waiting.abort();
+    gate.open();
+    let told = |discord: &Discord| discord.messages(world.channel, world.dev).pop();
+    assert_eq!(world.discord.wait_for("the message", told).await.content, "x");
+    Ok(())
+}
+
+#[tokio::test]
+async fn some_close_codes_end_the_session() -> Done {
+    let (world, mut client) = World::ready().await?;
+    world.discord.withhold_acks(true);
+    client.send(json!({ "op": 1, "d": null })).await?;
+    world.discord.close_gateway(4011);
+    // Not answered, so the close is the next that comes.
+    assert!(matches!(client.next().await?, Message::Close(_)));
+    drop(client.socket);
+    world.discord.wait_for("the end", |discord| (discord.gateway_sessions() == 0).then_some(())).await;
+    // Nobody will resume, so nobody is told.
+    let id = world.type_retry()?;
+    assert!(world.discord.interaction(id).is_some_and(|seen| seen.failed.is_some()));
+    let mut again = Client::connect(&world).await?;
+    again.resume(&world, &client.session, 1).await?;
+    assert_eq!(again.frame().await?["d"], false);
+    Ok(())
+}

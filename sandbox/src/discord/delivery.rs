@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::gateway::Event;
 use super::people::Typing;
 use super::rest::{self, ANSWER_MS};
-use super::state::{Bot, Interaction, InteractionState, State};
+use super::state::{Bot, Interaction, InteractionState, State, TOKEN_PREFIX};
 use super::{Discord, payload};
 
 /// What a person sees when nothing answered.
@@ -58,7 +58,7 @@ impl State {
     /// Makes the interaction and the payload that tells of it.
     fn begin(&mut self, act: Act) -> u64 {
         let id = self.ids.next();
-        let token = format!("interaction-token-{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
+        let token = format!("{TOKEN_PREFIX}{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
         let guild = self.channels.get(&act.channel).and_then(|channel| channel.guild);
         let seen = InteractionState {
             id,
@@ -208,7 +208,7 @@ impl Discord {
     }
 
     async fn send(&self, signed: &Signed) -> anyhow::Result<(u16, String, String)> {
-        let request = self.poster().post(&signed.url).timeout(POST_PATIENCE).body(signed.body.clone());
+        let request = self.poster()?.post(&signed.url).timeout(POST_PATIENCE).body(signed.body.clone());
         let request = request.header(CONTENT_TYPE, "application/json");
         let request = request.header("user-agent", "Discord-Interactions/1.0 (+https://discord.com)");
         let request = request.header("x-signature-timestamp", &signed.timestamp);

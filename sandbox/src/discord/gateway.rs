@@ -36,6 +36,10 @@ const RESUMABLE_MS: i64 = 3 * 60 * 1_000;
 /// Events that are kept for a resume. Ours: Discord names no number.
 const KEPT_EVENTS: usize = 1_000;
 
+/// Close codes after which a session cannot be resumed: the client's 1000 and 1001, and those that demand a new session
+/// or no reconnecting at all (`discord-rules.md` 7, `topics/opcodes-and-status-codes#gateway`).
+const SESSION_ENDING: [u16; 10] = [1000, 1001, 4004, 4007, 4009, 4010, 4011, 4012, 4013, 4014];
+
 /// What is to be done with a client's socket.
 #[derive(Debug)]
 pub(super) enum ToClient {
@@ -43,6 +47,19 @@ pub(super) enum ToClient {
     Close(u16, &'static str),
     /// The TCP connection goes away without a close frame.
     Drop,
+}
+
+/// Opcode: reconnect and resume.
+pub(super) const RECONNECT: u64 = 7;
+const INVALID_SESSION: u64 = 9;
+const HELLO: u64 = 10;
+const HEARTBEAT_ACK: u64 = 11;
+
+impl ToClient {
+    /// A frame that is no event.
+    pub fn control(opcode: u64, data: impl Into<Value>) -> Self {
+        Self::Frame(json!({ "op": opcode, "d": data.into(), "s": null, "t": null }).to_string())
+    }
 }
 
 /// One socket.
@@ -126,19 +143,19 @@ impl Gateway {
     /// A socket was accepted: greets it (HELLO).
     pub fn connect(&mut self, outgoing: UnboundedSender<ToClient>) -> u64 {
         self.next_connection += 1;
-        let hello = json!({ "op": 10, "d": { "heartbeat_interval": self.heartbeat_interval_ms, "_trace": [] }, "s": null, "t": null });
+        let hello = json!({ "heartbeat_interval": self.heartbeat_interval_ms, "_trace": [] });
         // A failed send means that the socket is gone; its task then reports that by itself.
-        let _ = outgoing.send(ToClient::Frame(hello.to_string()));
+        let _ = outgoing.send(ToClient::control(HELLO, hello));
         let connection = Connection { outgoing, session: None, frames_ms: VecDeque::new() };
         self.connections.insert(self.next_connection, connection);
         self.next_connection
     }
 
-    /// A socket is gone. A close frame with 1000 or 1001 ends the session (`discord-rules.md` 7).
+    /// A socket is gone, by a close frame with `code` or without one. Some codes end the session with it.
     pub fn disconnect(&mut self, connection: u64, code: Option<u16>, now_ms: i64) {
         let Some(gone) = self.connections.remove(&connection) else { return };
         let Some(id) = gone.session else { return };
-        if matches!(code, Some(1000 | 1001)) {
+        if code.is_some_and(|code| SESSION_ENDING.contains(&code)) {
             self.sessions.remove(&id);
         } else if let Some(session) = self.sessions.get_mut(&id)
             && session.connection == Some(connection)
@@ -203,7 +220,7 @@ impl Gateway {
 
     /// Ends every session (op 9). Resumable: the client may resume at once. Otherwise the sessions are forgotten.
     pub fn invalidate(&mut self, resumable: bool) {
-        self.to_all(|| ToClient::Frame(json!({ "op": 9, "d": resumable, "s": null, "t": null }).to_string()));
+        self.to_all(|| ToClient::control(INVALID_SESSION, json!(resumable)));
         if !resumable {
             self.sessions.clear();
             self.connections.values_mut().for_each(|connection| connection.session = None);
@@ -241,10 +258,7 @@ impl State {
         match frame["op"].as_u64() {
             Some(1) => {
                 if !self.gateway.withholds_acks {
-                    self.gateway.send(
-                        connection,
-                        ToClient::Frame(json!({ "op": 11, "d": null, "s": null, "t": null }).to_string()),
-                    );
+                    self.gateway.send(connection, ToClient::control(HEARTBEAT_ACK, Value::Null));
                 }
                 Ok(())
             }
@@ -263,7 +277,7 @@ impl State {
         }
     }
 
-    /// The token with or without `Bot ` in front: serenity sends it with (`stack.md` 1.1), the documentation shows none.
+    /// The token with or without `Bot ` in front: serenity sends it with (`stack.md` 1.1), the documentation without.
     fn is_gateway_token(&self, token: &Value) -> bool {
         token.as_str().is_some_and(|token| token.strip_prefix("Bot ").unwrap_or(token) == self.bot.token)
     }
@@ -303,8 +317,7 @@ impl State {
             return Err((4004, "Authentication failed."));
         }
         if now_ms - self.gateway.last_identify_ms < IDENTIFY_PAUSE_MS {
-            self.gateway
-                .send(connection, ToClient::Frame(json!({ "op": 9, "d": false, "s": null, "t": null }).to_string()));
+            self.gateway.send(connection, ToClient::control(INVALID_SESSION, json!(false)));
             return Ok(());
         }
         self.gateway.last_identify_ms = now_ms;
@@ -381,8 +394,7 @@ impl State {
         self.gateway.forget_old(now_ms);
         let id = data["session_id"].as_str().unwrap_or_default().to_owned();
         let Some(session) = self.gateway.sessions.get_mut(&id) else {
-            self.gateway
-                .send(connection, ToClient::Frame(json!({ "op": 9, "d": false, "s": null, "t": null }).to_string()));
+            self.gateway.send(connection, ToClient::control(INVALID_SESSION, json!(false)));
             return Ok(());
         };
         let Some(seen) = data["seq"].as_u64().filter(|seen| *seen <= session.sequence) else {
@@ -416,7 +428,8 @@ impl State {
         };
         let members: Vec<Value> = members.iter().filter_map(|user| payload::member(self, guild, *user)).collect();
         let chunk = json!({
-            "guild_id": guild.to_string(), "members": members, "chunk_index": 0, "chunk_count": 1, "nonce": data["nonce"],
+            "guild_id": guild.to_string(), "members": members, "chunk_index": 0, "chunk_count": 1,
+            "nonce": data["nonce"],
         });
         let session = self.gateway.connections.get(&connection).and_then(|connection| connection.session.clone());
         if let Some(session) = session {

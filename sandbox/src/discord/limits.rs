@@ -49,10 +49,17 @@ impl RateScope {
 }
 
 /// A window that is counted in.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Window {
     since_ms: i64,
     count: u32,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        // Long over, so that the first request opens a new one.
+        Self { since_ms: i64::MIN / 2, count: 0 }
+    }
 }
 
 impl Window {

@@ -53,7 +53,7 @@ pub use self::limits::RateScope;
 pub use self::people::{Refused, Typing};
 pub use self::state::{Acknowledged, InteractionState, Message, RequestRecord, Scope, Used};
 
-use self::gateway::{Event, Gateway, ToClient};
+use self::gateway::{Event, Gateway, RECONNECT, ToClient};
 use self::ids::Snowflakes;
 use self::limits::Limits;
 use self::listen::Door;
@@ -90,7 +90,8 @@ struct Inner {
     clock: Clock,
     document: Option<Arc<Document>>,
     authority: &'static tls::Authority,
-    poster: reqwest::Client,
+    /// Made when an endpoint is first used: reading the system's certificates takes its time.
+    poster: OnceLock<reqwest::Client>,
     doors: OnceLock<Doors>,
 }
 
@@ -108,10 +109,10 @@ impl Discord {
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let document = options.openapi.as_deref().map(Document::at).transpose()?;
         let authority = tls::Authority::of_this_process()?;
-        let poster = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         let state = Mutex::new(new_state(options.clock.clone()));
         let changed = watch::Sender::new(0);
         let doors = OnceLock::new();
+        let poster = OnceLock::new();
         let inner = Inner { state, changed, clock: options.clock, document, authority, poster, doors };
         let discord = Self { inner: Arc::new(inner) };
         let doors = discord.open_doors().await?;
@@ -165,8 +166,12 @@ impl Discord {
         self.change(|state| change(state, document.as_deref()))
     }
 
-    fn poster(&self) -> &reqwest::Client {
-        &self.inner.poster
+    fn poster(&self) -> anyhow::Result<&reqwest::Client> {
+        if let Some(poster) = self.inner.poster.get() {
+            return Ok(poster);
+        }
+        let poster = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(self.inner.poster.get_or_init(|| poster))
     }
 
     /// The time this double lives in.
@@ -261,8 +266,7 @@ impl Discord {
 
     /// Asks every client to reconnect and resume (op 7).
     pub fn reconnect(&self) {
-        let frame = serde_json::json!({ "op": 7, "d": null, "s": null, "t": null }).to_string();
-        self.change(|state| state.gateway.to_all(|| ToClient::Frame(frame.clone())));
+        self.change(|state| state.gateway.to_all(|| ToClient::control(RECONNECT, Value::Null)));
     }
 
     /// Invalidates every session (op 9).

@@ -62,6 +62,10 @@ pub(super) fn application(state: &State) -> Value {
         "team": null,
         "verify_key": state.bot.public_key(),
         "flags": APPLICATION_FLAGS,
+        "flags_new": APPLICATION_FLAGS.to_string(),
+        "explicit_content_filter": 0,
+        "eligible_oauth2_scopes": ["bot", "applications.commands"],
+        "approximate_user_authorization_count": 0,
         "interactions_endpoint_url": state.endpoint,
         "role_connections_verification_url": null,
         "integration_types_config": { "0": {} },
@@ -213,7 +217,8 @@ fn with_ids(components: &[Value]) -> Vec<Value> {
 pub(super) fn message(state: &State, message: &Message) -> Value {
     let author = match &message.webhook {
         Some(name) => {
-            json!({ "id": message.author.to_string(), "username": name, "discriminator": "0000", "avatar": null, "bot": true, "global_name": null, "public_flags": 0, "flags": 0 })
+            json!({ "id": message.author.to_string(), "username": name, "discriminator": "0000", "avatar": null,
+                "bot": true, "global_name": null, "public_flags": 0, "flags": 0 })
         }
         None => user_by_id(state, message.author),
     };

@@ -97,7 +97,10 @@ impl Discord {
     ///
     /// # Errors
     /// What the real client would not let through, or no suggestions within three seconds.
-    pub async fn autocomplete(&self, typing: Typing, focused: &str) -> Result<Vec<Value>, Refused> {
+    pub async fn autocomplete(&self, mut typing: Typing, focused: &str) -> Result<Vec<Value>, Refused> {
+        if !typing.options.iter().any(|(name, _)| name == focused) {
+            typing = typing.option(focused, "");
+        }
         let act = self.look_at(|state| state.compose_command(&typing, Some(focused)))?;
         let id = self.act(act);
         let done = |discord: &Self| {
@@ -364,9 +367,6 @@ impl State {
                 self.check_value(typing.channel, definition, value, resolved).map_err(|why| bad(name, &why))?;
             }
             read.push(option);
-        }
-        if focused.is_some_and(|focused| !typing.options.iter().any(|(name, _)| name == focused)) {
-            return Err(bad(focused.unwrap_or_default(), "is not typed"));
         }
         Ok(read)
     }

@@ -3,7 +3,12 @@
 use super::state::{Guild, State};
 
 macro_rules! bits {
-    ($($name:ident = $bit:literal),* $(,)?) => { $(#[doc = concat!("`", stringify!($name), "`, bit ", stringify!($bit), ".")] pub const $name: u64 = 1 << $bit;)* };
+    ($($name:ident = $bit:literal),* $(,)?) => {
+        $(
+            #[doc = concat!("`", stringify!($name), "`, bit ", stringify!($bit), ".")]
+            pub const $name: u64 = 1 << $bit;
+        )*
+    };
 }
 
 bits! {

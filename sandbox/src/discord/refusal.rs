@@ -50,9 +50,9 @@ impl Refusal {
     pub fn no_user_agent() -> Self {
         Self::new(403, 40333, "internal network error").violation()
     }
-    /// `discord-rules.md` 8.
-    pub fn unknown_application() -> Self {
-        Self::new(404, 10002, "Unknown Application")
+    /// Another application's commands (`topics/opcodes-and-status-codes#json`).
+    pub fn not_your_application() -> Self {
+        Self::new(403, 20012, "You are not authorized to perform this action on this application").violation()
     }
     /// `discord-rules.md` 8.
     pub fn unknown_channel() -> Self {

@@ -15,7 +15,9 @@ use twilight_model::channel::message::{Component, Embed};
 use super::refusal::Form;
 use super::state::COMPONENTS_V2;
 
-type Compiled = HashMap<(String, &'static str), Option<Arc<Validator>>>;
+/// None: the document has no body for the route. Some(None): it has one that does not compile.
+type Found = Option<Option<Arc<Validator>>>;
+type Compiled = HashMap<(String, &'static str), Found>;
 
 /// Discord's OpenAPI document.
 pub(super) struct Document {
@@ -45,14 +47,19 @@ impl Document {
 
     /// Notes where `body` breaks the document.
     pub fn check(&self, method: &str, route: &'static str, body: &Value, form: &mut Form) {
-        let Some(validator) = self.validator(method, route) else { return };
+        let Some(compiled) = self.validator(method, route) else { return };
+        // A schema that cannot be read must not pass for one that was kept.
+        let Some(validator) = compiled else {
+            form.fault("", "OPENAPI", "the schema of this route cannot be compiled");
+            return;
+        };
         let body = coerced(body);
         for error in validator.iter_errors(&body) {
             form.fault(error.instance_path().as_str(), "OPENAPI", error.masked().to_string());
         }
     }
 
-    fn validator(&self, method: &str, route: &'static str) -> Option<Arc<Validator>> {
+    fn validator(&self, method: &str, route: &'static str) -> Found {
         let key = (method.to_lowercase(), route);
         let mut compiled = lock(&self.compiled);
         if let Some(found) = compiled.get(&key) {
@@ -64,7 +71,7 @@ impl Document {
             key.0
         );
         let schema = self.document.pointer(&pointer).map(|schema| self.closed(schema));
-        let validator = schema.and_then(|schema| jsonschema::validator_for(&schema).ok()).map(Arc::new);
+        let validator = schema.map(|schema| jsonschema::validator_for(&schema).ok().map(Arc::new));
         compiled.insert(key, validator.clone());
         validator
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
@@ -16,21 +17,22 @@ use super::gateway::ToClient;
 
 /// Serves one client until it or we go.
 pub(super) async fn serve(discord: Discord, stream: TcpStream) {
-    let mut version = None;
+    let (mut version, mut readable) = (None, true);
+    #[expect(clippy::result_large_err, reason = "tungstenite's callback is shaped like this")]
     let asked = |request: &Request, response: Response| {
         let query = request.uri().query().unwrap_or_default();
         let of = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
         version = of("v").map(str::to_owned);
         // Compressed transport and other encodings are not spoken here; a client may not be told otherwise.
-        let readable = of("encoding").is_none_or(|encoding| encoding == "json") && of("compress").is_none();
+        readable = of("encoding").is_none_or(|encoding| encoding == "json") && of("compress").is_none();
         if readable { Ok(response) } else { Err(refused()) }
     };
-    let Ok(mut socket) = tokio_tungstenite::accept_hdr_async(stream, asked).await else {
-        discord.change(|state| {
-            state.violated("gateway: a handshake failed, or asked for an encoding other than plain JSON")
-        });
-        return;
-    };
+    let accepted = tokio_tungstenite::accept_hdr_async(stream, asked).await;
+    if !readable {
+        discord.change(|state| state.violated("gateway: a client asked for an encoding other than plain JSON"));
+    }
+    // A client that gave up while shaking hands has nothing to be told.
+    let Ok(mut socket) = accepted else { return };
     if version.as_deref() != Some("10") {
         close(&mut socket, 4012, "Invalid API version.").await;
         return;
@@ -54,7 +56,7 @@ fn refused() -> ErrorResponse {
     response
 }
 
-/// Returns the code the client closed with, if it did.
+/// Returns the code that one of both closed with, if either did.
 async fn talk(
     discord: &Discord,
     connection: u64,
@@ -62,6 +64,7 @@ async fn talk(
     mut commands: UnboundedReceiver<ToClient>,
     patience: Duration,
 ) -> Option<u16> {
+    let mut heard = Instant::now();
     loop {
         tokio::select! {
             biased;
@@ -69,29 +72,31 @@ async fn talk(
                 Some(ToClient::Frame(text)) => socket.send(Message::Text(text)).await.ok()?,
                 Some(ToClient::Close(code, why)) => {
                     close(socket, code, why).await;
-                    return None;
+                    return Some(code);
                 }
                 Some(ToClient::Drop) | None => return None,
             },
-            frame = tokio::time::timeout(patience, socket.next()) => match frame {
-                Ok(Some(Ok(Message::Text(text)))) => discord.change(|state| state.gateway_frame(connection, &text)),
-                Ok(Some(Ok(Message::Binary(bytes)))) => {
-                    let text = String::from_utf8_lossy(&bytes).into_owned();
-                    discord.change(|state| state.gateway_frame(connection, &text));
+            frame = tokio::time::timeout_at(heard + patience, socket.next()) => {
+                heard = Instant::now();
+                match frame {
+                    Ok(Some(Ok(Message::Close(frame)))) => {
+                        // Answers the close frame; the client may be gone already.
+                        let _ = socket.flush().await;
+                        return frame.map(|frame| u16::from(frame.code));
+                    }
+                    Ok(Some(Ok(Message::Text(text)))) => discord.change(|state| state.gateway_frame(connection, &text)),
+                    Ok(Some(Ok(Message::Binary(bytes)))) => {
+                        let text = String::from_utf8_lossy(&bytes).into_owned();
+                        discord.change(|state| state.gateway_frame(connection, &text));
+                    }
+                    Ok(Some(Ok(_))) => {}
+                    Ok(Some(Err(_)) | None) => return None,
+                    Err(_silent) => {
+                        close(socket, 4009, "Session timed out.").await;
+                        return Some(4009);
+                    }
                 }
-                Ok(Some(Ok(Message::Close(frame)))) => {
-                    let code = frame.map(|frame| u16::from(frame.code));
-                    // Answers the close frame; the client may be gone already.
-                    let _ = socket.flush().await;
-                    return code;
-                }
-                Ok(Some(Ok(_))) => {}
-                Ok(Some(Err(_)) | None) => return None,
-                Err(_silent) => {
-                    close(socket, 4009, "Session timed out.").await;
-                    return None;
-                }
-            },
+            }
         }
     }
 }

@@ -25,6 +25,9 @@ pub(super) const SUPPRESS_NOTIFICATIONS: u64 = 1 << 12;
 /// `MessageFlags::IS_COMPONENTS_V2`.
 pub(super) const COMPONENTS_V2: u64 = 1 << 15;
 
+/// How every interaction token starts here.
+pub(super) const TOKEN_PREFIX: &str = "interaction-token-";
+
 /// The application under test.
 pub(super) struct Bot {
     pub token: String,
@@ -127,11 +130,11 @@ pub struct Message {
     pub interaction: Option<Used>,
     /// The message that it replies to.
     pub reply_to: Option<u64>,
-    /// Users that were really pinged, after `allowed_mentions`.
+    /// Users that the text mentions and `allowed_mentions` lets through: those that are pinged when it is new.
     pub mentions: Vec<u64>,
-    /// Roles that were really pinged.
+    /// Roles, likewise, and with the permission that it needs.
     pub mention_roles: Vec<u64>,
-    /// Whether everyone was really pinged.
+    /// Everyone, likewise.
     pub mention_everyone: bool,
 }
 

@@ -20,11 +20,7 @@ const DAY_MS: i64 = 86_400_000;
 /// Scope of the path: the application must be the bot's, and the bot (or its commands) in the server.
 fn scope(state: &State, call: &Call) -> Result<Scope, Refusal> {
     if call.id("application_id") != state.bot.application {
-        return Err(if call.id("application_id") == 0 {
-            Refusal::unknown_application()
-        } else {
-            Refusal::missing_access()
-        });
+        return Err(Refusal::not_your_application());
     }
     if !call.in_guild() {
         return Ok(Scope::Global);
@@ -101,7 +97,7 @@ fn as_answered(command: &Value, id: u64, version: u64, application: u64, scope: 
     body
 }
 
-/// What Discord leaves out of options because it is the default: `required: false` and empty lists, `autocomplete: false`.
+/// What Discord leaves out of options because it is the default: `required` and `autocomplete` when false, empty lists.
 fn normalise_options(options: Option<&mut Value>) {
     for option in options.and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(fields) = option.as_object_mut() else { continue };

@@ -306,7 +306,10 @@ fn fill(state: &mut State, message: &mut Message, call: &Call, body: &Value, par
     }
     for file in &call.files {
         let description = listed.and_then(|listed| {
-            listed.iter().find(|one| one["id"].as_u64() == Some(file.index) || one["id"] == file.index.to_string())
+            listed.iter().find(|one| {
+                one["id"].as_u64() == Some(file.index)
+                    || one["id"].as_str().and_then(|id| id.parse().ok()) == Some(file.index)
+            })
         });
         let upload = Upload {
             filename: file.filename.clone(),
@@ -359,7 +362,9 @@ fn ping(state: &State, message: &mut Message, allowed: &Value, parses_all: bool)
         _ if allowed.is_object() => false,
         _ => parses_all || kind == "users",
     };
-    let listed = |kind: &str, id: u64| allowed[kind].as_array().into_iter().flatten().any(|one| *one == id.to_string());
+    let listed = |kind: &str, id: u64| {
+        allowed[kind].as_array().into_iter().flatten().any(|one| one.as_str().and_then(ids::parse) == Some(id))
+    };
     let users = mentioned(&message.content, "<@").into_iter().chain(mentioned(&message.content, "<@!"));
     message.mentions =
         users.filter(|id| state.users.contains_key(id) && (parses("users") || listed("users", *id))).collect();

@@ -27,17 +27,20 @@ use super::Discord;
 use super::faults::{Effect, strike};
 use super::limits::{ELSEWHERE, MESSAGES, RateScope, Size, TooMany};
 use super::refusal::{Form, Refusal};
-use super::state::{RequestRecord, State};
+use super::state::{RequestRecord, State, TOKEN_PREFIX};
 use crate::wire::Cut;
 
 /// The largest request (`discord-rules.md` 4): 25 MiB.
 const MAX_REQUEST_BYTES: usize = 25 * 1024 * 1024;
 
+/// Parameters of a path: name and value.
+type Params = Vec<(&'static str, String)>;
+
 /// A request, read.
 pub(super) struct Call {
     pub body: Value,
     pub files: Vec<File>,
-    params: Vec<(&'static str, String)>,
+    params: Params,
     query: Vec<(String, String)>,
     route: &'static str,
 }
@@ -125,7 +128,7 @@ impl Route {
     }
 
     /// The path's parameters, if it fits.
-    fn fit(&self, path: &str) -> Option<Vec<(&'static str, String)>> {
+    fn fit(&self, path: &str) -> Option<Params> {
         let (mut wanted, mut given) = (self.template.split('/'), path.split('/'));
         let mut params = Vec::new();
         loop {
@@ -247,16 +250,20 @@ pub(super) async fn serve(discord: Discord, request: Request) -> Response {
     let Ok(bytes) = axum::body::to_bytes(body, MAX_REQUEST_BYTES).await else {
         return Reply::json(413, &Refusal::too_large().body()).into_response();
     };
+    // What was received is carried out even when the client hangs up meanwhile, as a real server would.
+    let carried_out = tokio::spawn(carry_out(discord, parts, bytes)).await;
+    carried_out.ok().flatten().map_or_else(Cut::response, Reply::into_response)
+}
+
+/// Records the request, carries it out, and records how; `None` closes the connection.
+async fn carry_out(discord: Discord, parts: Parts, bytes: Bytes) -> Option<Reply> {
     let record = describe(&discord, &parts, &bytes);
     let (index, effect) = discord.change(|state| {
         let effect = strike(&mut state.faults, &record);
         state.requests.push(record);
         (state.requests.len() - 1, effect)
     });
-    let reply = match answer_under(&discord, effect, &parts, &bytes).await {
-        Some(reply) => reply,
-        None => return Cut::response(),
-    };
+    let reply = answer_under(&discord, effect, &parts, &bytes).await?;
     discord.change(|state| {
         let now_ms = state.now_ms();
         state.limits.answered(now_ms, reply.status, reply.scope);
@@ -264,7 +271,7 @@ pub(super) async fn serve(discord: Discord, request: Request) -> Response {
             record.status = Some(reply.status);
         }
     });
-    reply.into_response()
+    Some(reply)
 }
 
 /// Carries the request out as far as the ordered fault lets it; `None` closes the connection.
@@ -318,7 +325,7 @@ fn api_path(parts: &Parts) -> Option<&str> {
     below.starts_with('/').then_some(below)
 }
 
-fn find(method: &str, path: &str) -> Result<(&'static Route, Vec<(&'static str, String)>), Refusal> {
+fn find(method: &str, path: &str) -> Result<(&'static Route, Params), Refusal> {
     let mut known = false;
     for route in ROUTES {
         if let Some(params) = route.fit(path) {
@@ -369,12 +376,18 @@ fn answer(state: &mut State, document: Option<&super::schema::Document>, parts: 
         Err(No::Refused(refusal, why)) => {
             if refusal.violation {
                 let route = api_path(parts).and_then(|path| find(parts.method.as_str(), path).ok());
-                let place = route.map_or_else(|| parts.uri.path().to_owned(), |found| found.0.template.to_owned());
+                let place = route.map_or_else(|| without_tokens(parts.uri.path()), |found| found.0.template.to_owned());
                 state.violated(format!("{} {place}: {} ({}) {why}", parts.method, refusal.message, refusal.code));
             }
             Reply { headers, ..Reply::json(refusal.status, &refusal.body()) }
         }
     }
+}
+
+/// A path that no template stands for, without the interaction tokens that may be in it.
+fn without_tokens(path: &str) -> String {
+    let segments = path.split('/').map(|segment| if segment.starts_with(TOKEN_PREFIX) { "{token}" } else { segment });
+    segments.collect::<Vec<&str>>().join("/")
 }
 
 /// Why a request is not carried out.
@@ -426,7 +439,11 @@ fn judged(
 
     let query = parts.uri.query().map(read_query).unwrap_or_default();
     let mut call = Call { body: Value::Null, files: Vec::new(), params, query, route: route.template };
+    check_ids(&call)?;
     if route.takes_body() {
+        if bytes.is_empty() {
+            return Err(Refusal::invalid_json().into());
+        }
         (call.body, call.files) = multipart::read(content_type(parts), bytes)?;
         let mut form = Form::default();
         (route.form)(&call, &mut form);
@@ -438,6 +455,17 @@ fn judged(
         form.into_result()?;
     }
     Ok((route.handle)(state, &call)?)
+}
+
+/// Ids in the path are snowflakes.
+fn check_ids(call: &Call) -> Result<(), Refusal> {
+    let mut form = Form::default();
+    for (name, value) in call.params.iter().filter(|(name, _)| name.ends_with("_id")) {
+        if value.parse::<u64>().is_err() {
+            form.fault(name, "NUMBER_TYPE_COERCE", format!("Value \"{value}\" is not snowflake."));
+        }
+    }
+    form.into_result()
 }
 
 fn read_query(query: &str) -> Vec<(String, String)> {
@@ -473,7 +501,7 @@ mod tests {
 
     #[test]
     fn templates_fit_paths() {
-        let (route, params) = find("PATCH", "/webhooks/1/tok/messages/@original").ok().expect("a route");
+        let (route, params) = find("PATCH", "/webhooks/1/tok/messages/@original").expect("a route");
         assert_eq!(route.template, "/webhooks/{webhook_id}/{webhook_token}/messages/@original");
         assert_eq!(params, [("webhook_id", "1".to_owned()), ("webhook_token", "tok".to_owned())]);
         assert_eq!(find("POST", "/nowhere").err().expect("none").status, 404);

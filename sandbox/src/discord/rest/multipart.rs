@@ -86,7 +86,9 @@ mod tests {
 
     #[test]
     fn a_multipart_body_is_taken_apart() {
-        let body = "--B\r\nContent-Disposition: form-data; name=\"files[0]\"; filename=\"a.csv\"\r\nContent-Type: text/csv\r\n\r\na,b\r\n\r\n--B\r\nContent-Disposition: form-data; name=\"payload_json\"\r\n\r\n{\"content\":\"x\"}\r\n--B--\r\n";
+        let file = "Content-Disposition: form-data; name=\"files[0]\"; filename=\"a.csv\"\r\nContent-Type: text/csv";
+        let json = "Content-Disposition: form-data; name=\"payload_json\"\r\n\r\n{\"content\":\"x\"}";
+        let body = format!("--B\r\n{file}\r\n\r\na,b\r\n\r\n--B\r\n{json}\r\n--B--\r\n");
         let (json, files) = read("multipart/form-data; boundary=B", body.as_bytes()).expect("readable");
         assert_eq!(json["content"], "x");
         assert_eq!((files[0].filename.as_str(), files[0].content_type.as_str()), ("a.csv", "text/csv"));

@@ -19,7 +19,9 @@ pub(super) fn gateway_bot(state: &mut State, _: &Call) -> Outcome {
         json!({
             "url": state.gateway_url,
             "shards": 1,
-            "session_start_limit": { "total": 1000, "remaining": remaining, "reset_after": 86_400_000, "max_concurrency": 1 },
+            "session_start_limit": {
+                "total": 1000, "remaining": remaining, "reset_after": 86_400_000, "max_concurrency": 1,
+            },
         }),
     ))
 }

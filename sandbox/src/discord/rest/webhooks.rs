@@ -57,7 +57,7 @@ pub(super) fn delete(state: &mut State, call: &Call) -> Outcome {
     Ok(Answer::NoContent)
 }
 
-/// A further message. Right after a deferral it still fills in the waiting one, whose privacy stays (deprecated, but so).
+/// A further message. Right after a deferral it still fills in the waiting one, whose privacy stays (deprecated).
 pub(super) fn follow_up(state: &mut State, call: &Call) -> Outcome {
     let id = interaction(state, call)?;
     let waiting = state.interactions.get(&id).and_then(|interaction| interaction.seen.answer);

@@ -22,7 +22,8 @@ const LOCALES: [&str; 32] = [
 pub(in crate::discord) fn check(command: &Value, path: &str, in_guild: bool, form: &mut Form) {
     let at = |key: &str| format!("{path}/{key}");
     let kind = command["type"].as_u64().unwrap_or(1);
-    if !matches!(kind, 1..=3) && !(kind == 4 && !in_guild) {
+    let kinds = if in_guild { 1..=3 } else { 1..=4 };
+    if !kinds.contains(&kind) {
         form.fault(&at("type"), "BASE_TYPE_CHOICES", "Value must be one of {1, 2, 3, 4}.");
     }
     let chat_input = kind == 1;
@@ -290,9 +291,10 @@ mod tests {
             ),
             (json!({ "name": "DevOps mapping", "type": 2, "description": "d" }), "DESCRIPTION_NOT_ALLOWED"),
             (
-                with(
-                    json!([{ "type": 3, "name": "a", "description": "d", "autocomplete": true, "choices": [{ "name": "n", "value": "v" }] }]),
-                ),
+                with(json!([{
+                    "type": 3, "name": "a", "description": "d", "autocomplete": true,
+                    "choices": [{ "name": "n", "value": "v" }],
+                }])),
                 "AUTOCOMPLETE_INVALID",
             ),
         ] {
