@@ -227,7 +227,9 @@ impl<'a> Reader<'a> {
 
     fn tell_unknown_keys(&mut self) {
         for entry in self.layers.entries() {
-            if self.known.contains(&entry.key) {
+            let section = format!("{}.", entry.key);
+            let is_section = || self.known.range(section.clone()..).next().is_some_and(|key| key.starts_with(&section));
+            if self.known.contains(&entry.key) || (is_empty_table(&entry.raw) && is_section()) {
                 continue;
             }
             let expected = match nearest(&entry.key, self.known.iter().map(String::as_str)) {
@@ -249,6 +251,11 @@ fn text_of(raw: &Raw) -> Result<&str, Wrong> {
         Raw::Variable(text) | Raw::Toml(ValueKind::String(text)) => Ok(text),
         Raw::Toml(other) => Err(is_a(other)),
     }
+}
+
+/// A section header with nothing under it.
+fn is_empty_table(raw: &Raw) -> bool {
+    matches!(raw, Raw::Toml(ValueKind::Table(table)) if table.is_empty())
 }
 
 fn whole_number_of(raw: &Raw) -> Result<i64, Wrong> {
