@@ -12,7 +12,7 @@ use crate::config::Settings;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
-/// Added to BK-CI's time-outs to get a lease: what writing rows may take.
+/// Added to the longest call to get a lease: what writing rows may take.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
 
 /// The parts that everything else works with. Clones share them.
@@ -46,6 +46,6 @@ pub struct Wake {
 impl App {
     /// How long a claimed operation stays ours: longer than any call to BK-CI.
     pub fn operation_lease(&self) -> Duration {
-        self.settings.bkci.connect_timeout + self.settings.bkci.read_timeout + LEASE_MARGIN
+        self.bkci.longest_call() + LEASE_MARGIN
     }
 }

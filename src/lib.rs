@@ -1,4 +1,51 @@
-//! Reprise
+//! Reprise: a Discord bot that retries BK-CI builds; exactly what was meant, once, under the name of the person who asked.
+//!
+//! # The shape
+//!
+//! Something arrives. It becomes a value, a decision is made, the decision becomes rows. Workers pick rows up:
+//! [`operations`] acts on BK-CI, [`outbox`] speaks on Discord, [`recovery`] decides what a dead process left undecided.
+//! Nothing else acts or speaks (a command may *read* BK-CI to decide). Rows are the only thing that connects the parts,
+//! so a restart continues where the rows say.
+//!
+//! # The map: who may know whom
+//!
+//! ```text
+//! main → cli → run → { http, discord::gateway, recovery, operations, outbox, worker }    http → discord::endpoint
+//! discord::{gateway, endpoint} → (a function handed in by run) → discord::handle
+//! discord::handle → { discord::{client, slash}, commands, operations, outbox, text }
+//! commands   → { app, policy, store, bkci (reads only), reply }
+//! recovery   → { app, commands, operations }
+//! operations → { app, store, bkci, reply }        outbox → { app, store, text, discord::{render, client} }
+//! app → { config, store, bkci, clock, telemetry }     store → { commands (what a request is), model, reply }
+//! text → reply → model        policy, bkci, clock, csv_file → model
+//! config, telemetry, worker → nothing of ours but clock
+//! ```
+//!
+//! - [`model`], [`reply`], [`policy`], [`text`] do no I/O and read no clock.
+//! - `serenity` appears only in `src/discord/`, `sqlx` only in `src/store/`, `axum` only in `http.rs` and
+//!   `discord/endpoint.rs`, `reqwest` only in `src/bkci/` and where `discord/client.rs` hands serenity its HTTP client.
+//! - Only [`outbox`] speaks, except the acknowledgement and an incident's number, which Discord wants within 3 s. The
+//!   Discord client is not in [`app::App`]: it is handed to `outbox` and to `discord::handle` alone.
+//!
+//! # The walk of one `/retry`
+//!
+//! 1. Discord delivers an interaction by websocket ([`discord::gateway`]) or by signed POST ([`discord::endpoint`]). Both
+//!    hand it to [`discord::handle`] and do nothing else.
+//! 2. [`discord::slash::read`] makes a [`commands::Request`] of it.
+//! 3. [`commands::open`] looks at the request and our own rows, and settles whether the answer is private. The receipt is
+//!    written; then the interaction is acknowledged while, at the same time, [`commands::Opened::decide`] reads the build
+//!    as that person's UID. Nothing was changed at BK-CI so far.
+//! 4. [`model::scope::Scope::resolve`] finds what was named in the build, or says why not. Only an id that was found there
+//!    is ever sent.
+//! 5. [`commands::record`] writes the decision: a delivery, or an operation that says *sending* and is leased to this
+//!    process. The same interaction twice is one row; two people with the same goal meet on a unique index.
+//! 6. [`operations::carry_out`] asks BK-CI, once. A lost answer is never repeated: the build is read until it shows the
+//!    next attempt and who started it, or for 75 s; later looks still correct the message.
+//! 7. [`store::Store::conclude`] writes outcome and delivery in one transaction.
+//! 8. [`outbox`] edits the reply; after the interaction's 15 minutes, the same message by the bot's own token.
+//!
+//! Four write transactions on the happy path: receipt, operation, conclusion, delivered.
+
 pub mod app;
 pub mod bkci;
 pub mod cli;

@@ -60,7 +60,7 @@ async fn build_bot() -> anyhow::Result<PathBuf> {
     let messages = String::from_utf8_lossy(&built.stdout).into_owned();
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let programs = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    programs.last().context("cargo did not say where it put the bot")
+    programs.collect::<Vec<_>>().pop().context("cargo did not say where it put the bot")
 }
 
 fn environment(

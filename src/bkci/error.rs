@@ -1,290 +1,292 @@
-//! What an answer that is no success means: one table for BK-CI, its gateway, and whatever stands in front of them.
+//! What became of a call that did not simply succeed: each way a call can end, told apart by what the caller must do.
+//!
+//! The order of the questions matters (bkci-api 3.4): the gateway's own header first, whatever the HTTP status; then
+//! the statuses that leave open what happened; then BK-CI's envelope. In doubt a retry is [`Error::Unanswered`]:
+//! it may have happened, and only a read can tell. No text made here holds an address's query, a body or a secret.
 
-use reqwest::header::{CONTENT_TYPE, LOCATION};
-use reqwest::{Response, StatusCode};
-use serde::Deserialize;
+use reqwest::Response;
+use reqwest::header::{HeaderMap, LOCATION};
 
-use super::Kind;
+use super::address::{Application, Endpoint};
+use super::wire::{self, Body, Envelope};
 use crate::model::{RejectedBy, Rejection};
 
-/// Why a call gave nothing. No case holds a body, an address with its query, or a secret.
+/// Texts of strangers are cut to this many characters.
+const LONGEST_MESSAGE: usize = 300;
+
+/// A request id is a UUID at the gateway; longer ones are cut.
+const LONGEST_REQUEST_ID: usize = 64;
+
+/// "Results returned by the internal service could not be parsed": BK-CI passed the call on and does not know what
+/// became of it (bkci-api 15).
+const INTERNAL_ANSWER_UNREADABLE: i64 = 2_100_110;
+
+/// The body of the 403 for an application that a project has not authorised begins its `data` so (bkci-api 2.2).
+const APPLICATION_DENIED: &str = "Permission denied: apigwType";
+
+/// How a call ended, other than well.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The request surely never reached BK-CI: it may be sent again.
+    /// It surely never reached BK-CI: it may be sent again.
     #[error("not sent: {hint}")]
     NotSent {
-        /// What happened, for the log.
+        /// What was in the way, for operators.
         hint: String,
     },
-    /// It was sent, and what became of it is not known.
-    #[error("not answered: {hint}")]
+    /// It was sent, and what came back does not tell what happened. Never send a retry again after this: read.
+    #[error("sent, but not answered: {hint}")]
     Unanswered {
-        /// What happened, for the log.
+        /// What came instead of an answer, for operators.
         hint: String,
     },
-    /// BK-CI or its gateway refused; nothing was done.
-    #[error("refused with {} (HTTP {})", .0.code, .0.http)]
+    /// BK-CI or its gateway refused; nothing happened.
+    #[error("refused by {:?} with HTTP {} and code {}", .0.by, .0.http, .0.code)]
     Rejected(Rejection),
-    /// This bot is not set up rightly; nothing was done.
-    #[error("set up wrongly: {hint}")]
+    /// BK-CI cannot be used with this configuration; nothing happened.
+    #[error("{hint}")]
     Misconfigured {
-        /// What the operator should look at.
+        /// Which key of the configuration to look at, and why.
         hint: String,
     },
-    /// A read gave something that is not an answer of BK-CI.
-    #[error("not readable: {hint}")]
+    /// A read brought something that is not what BK-CI sends. A retry never ends so.
+    #[error("unreadable: {hint}")]
     Unreadable {
-        /// What it looked like.
+        /// What it looked like, for operators.
         hint: String,
     },
 }
 
 impl Error {
-    pub(super) fn misconfigured(hint: impl Into<String>) -> Self {
+    fn misconfigured(hint: impl Into<String>) -> Self {
         Self::Misconfigured { hint: hint.into() }
     }
 
-    /// A word for logs and metrics.
-    pub fn name(&self) -> &'static str {
+    fn unanswered(hint: impl Into<String>) -> Self {
+        Self::Unanswered { hint: hint.into() }
+    }
+
+    /// The last thing that is done to every error: whatever came from outside loses the secret, then its excess.
+    pub(super) fn told(self, application: &Application) -> Self {
+        let clean = |text: &str, longest| application.scrub(text).chars().take(longest).collect::<String>();
+        let hint = |hint: String| clean(&hint, LONGEST_MESSAGE);
         match self {
-            Self::NotSent { .. } => "not_sent",
-            Self::Unanswered { .. } => "unanswered",
-            Self::Rejected(_) => "rejected",
-            Self::Misconfigured { .. } => "misconfigured",
-            Self::Unreadable { .. } => "unreadable",
+            Self::NotSent { hint: text } => Self::NotSent { hint: hint(text) },
+            Self::Unanswered { hint: text } => Self::Unanswered { hint: hint(text) },
+            Self::Misconfigured { hint: text } => Self::Misconfigured { hint: hint(text) },
+            Self::Unreadable { hint: text } => Self::Unreadable { hint: hint(text) },
+            Self::Rejected(rejection) => Self::Rejected(Rejection {
+                message: clean(&rejection.message, LONGEST_MESSAGE),
+                request_id: rejection.request_id.map(|id| clean(&id, LONGEST_REQUEST_ID)),
+                ..rejection
+            }),
         }
     }
 }
 
-/// A refusal's message is cut to this.
-const MESSAGE_MAX: usize = 300;
+/// Something came back, and it is not an answer: to a read that is unreadable, to a retry it is none.
+pub(super) fn unusable(endpoint: Endpoint<'_>, hint: impl Into<String>) -> Error {
+    match endpoint {
+        Endpoint::Retry(..) => Error::Unanswered { hint: hint.into() },
+        Endpoint::Detail(_) | Endpoint::Project(_) | Endpoint::Probe => Error::Unreadable { hint: hint.into() },
+    }
+}
 
-/// The gateway's own errors are recognised by this header, whatever the HTTP status (bkci-api 3.4).
-const GATEWAY_CODE: &str = "x-bkapi-error-code";
+/// The one place where a transport error becomes ours, for a call that brought no answer. Whatever connects comes
+/// before the request, so a failure to connect is the only one that is sure.
+pub(super) fn unsent_or_lost(error: reqwest::Error) -> Error {
+    let error = error.without_url();
+    let cause = deepest_cause(&error);
+    if error.is_connect() || error.is_builder() {
+        let what = if error.is_timeout() { "no connection in time" } else { "no connection" };
+        return Error::NotSent { hint: format!("{what} to bkci.base_url ({cause})") };
+    }
+    if error.is_timeout() {
+        return Error::unanswered("no answer in time (bkci.read_timeout_ms)");
+    }
+    Error::unanswered(format!("the connection broke before the answer ({cause})"))
+}
 
-/// bkci-api 3.1
-const REQUEST_ID: &str = "x-bkapi-request-id";
+/// The same for a body that ended before its end.
+pub(super) fn cut_short(endpoint: Endpoint<'_>, error: &reqwest::Error) -> Error {
+    if error.is_timeout() {
+        return Error::unanswered("the answer began, and did not end in time (bkci.read_timeout_ms)");
+    }
+    unusable(endpoint, "the answer broke off")
+}
 
-/// Seconds until a rate limit ends; there is no `Retry-After` (bkci-api 3.4).
-const RATE_LIMIT_RESET: &str = "x-bkapi-ratelimit-reset";
+/// What the operating system or the TLS library said; the layers above it would repeat the address.
+fn deepest_cause(error: &reqwest::Error) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(cause) = deepest.source() {
+        deepest = cause;
+    }
+    deepest.to_string()
+}
 
-/// An internal answer could not be parsed: what was asked may have been done (bkci-api 3.3).
-const INTERNAL_ANSWER_UNREADABLE: i64 = 2_100_110;
-
-/// What a response says besides its body.
-#[derive(Debug)]
+/// What is known of an answer before its body.
 pub(super) struct Head {
-    status: StatusCode,
-    gateway_code: Option<i64>,
+    pub(super) http: u16,
+    gateway_code: Option<String>,
+    gateway_message: String,
     request_id: Option<String>,
     retry_after_s: Option<u64>,
-    redirect: Option<String>,
-    html: bool,
+    leads_to: Option<String>,
 }
 
 impl Head {
+    /// The response headers of bkci-api 3.4.
     pub(super) fn of(response: &Response) -> Self {
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-        let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default();
+        let text = |name| header(response.headers(), name);
+        let reset = text("X-Bkapi-RateLimit-Reset").or_else(|| text("Retry-After"));
+        let target = text(LOCATION.as_str()).and_then(|location| response.url().join(&location).ok());
         Self {
-            status: response.status(),
-            // A code that is no number is still the gateway's.
-            gateway_code: header(GATEWAY_CODE).filter(|code| !code.is_empty()).map(|code| code.parse().unwrap_or(0)),
-            request_id: header(REQUEST_ID).map(|id| cut(id, 64)),
-            retry_after_s: header(RATE_LIMIT_RESET).and_then(|seconds| seconds.parse().ok()),
-            redirect: header(LOCATION.as_str()).map(host_of),
-            html: content_type.contains("html"),
+            http: response.status().as_u16(),
+            gateway_code: text("X-Bkapi-Error-Code"),
+            gateway_message: text("X-Bkapi-Error-Message").unwrap_or_default(),
+            request_id: text("X-Bkapi-Request-Id"),
+            retry_after_s: reset.and_then(|seconds| seconds.parse().ok()),
+            leads_to: target.map(|url| url.origin().ascii_serialization()),
         }
     }
 
-    /// An answer that began and cannot be used.
-    pub(super) fn broken(&self, kind: Kind, what: &str) -> Error {
-        let hint = format!("{what} (HTTP {})", self.status.as_u16());
-        match kind {
-            Kind::Act => Error::Unanswered { hint },
-            Kind::Read => Error::Unreadable { hint },
+    /// What these already decide, before any body is read.
+    pub(super) fn verdict(&self) -> Result<(), Error> {
+        if let Some(code) = &self.gateway_code {
+            return Err(self.of_gateway(code));
+        }
+        match self.http {
+            300..=399 => {
+                let target = self.leads_to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
+                Err(Error::misconfigured(format!("HTTP {}: a redirect{target}. Is bkci.base_url right?", self.http)))
+            }
+            // bkci-api 3.3: the call to the service behind timed out, and may have been carried out.
+            408 => Err(Error::unanswered("HTTP 408: BK-CI's own services did not answer in time")),
+            500.. => Err(Error::unanswered(format!("HTTP {}", self.http))),
+            _ => Ok(()),
         }
     }
 
-    fn rejected(&self, by: RejectedBy, code: i64, message: &str) -> Error {
-        Error::Rejected(Rejection {
-            by,
-            http: self.status.as_u16(),
-            code,
-            message: cut(message, MESSAGE_MAX),
-            request_id: self.request_id.clone(),
-            retry_after_s: self.retry_after_s,
-        })
-    }
-}
-
-/// Scheme and host of a redirect's target: the rest may hold anything.
-fn host_of(location: &str) -> String {
-    reqwest::Url::parse(location)
-        .map_or_else(|_| "a relative address".to_owned(), |url| url.origin().ascii_serialization())
-}
-
-/// Cuts at characters.
-fn cut(text: &str, max: usize) -> String {
-    text.chars().take(max).collect()
-}
-
-/// The failure of a request that got no answer at all (stack.md 4). The library's own text would hold the address.
-pub(super) fn from_transport(error: reqwest::Error) -> Error {
-    let error = error.without_url();
-    if error.is_builder() {
-        return Error::misconfigured("bkci.base_url does not make a valid address");
-    }
-    if error.is_connect() {
-        let hint =
-            if error.is_timeout() { "no connection in time" } else { "no connection (refused, unknown host or TLS)" };
-        return Error::NotSent { hint: hint.to_owned() };
-    }
-    let hint = if error.is_timeout() { "no answer in time" } else { "the connection broke" };
-    Error::Unanswered { hint: hint.to_owned() }
-}
-
-/// The parts of both envelopes that are looked at (bkci-api 3.1, 3.4).
-#[derive(Debug, Deserialize)]
-struct Envelope {
-    status: Option<i64>,
-    message: Option<String>,
-    data: Option<serde_json::Value>,
-}
-
-/// Tells success (HTTP 2xx and `status` 0) from every failure. The gateway's header comes first: a gateway may rewrite
-/// errors to HTTP 200 (bkci-api 3.4).
-pub(super) fn judge(head: &Head, body: &[u8], kind: Kind) -> Result<(), Error> {
-    let envelope: Option<Envelope> = serde_json::from_slice(body).ok();
-    let message = envelope.as_ref().and_then(|envelope| envelope.message.as_deref()).unwrap_or_default();
-    if let Some(code) = head.gateway_code {
-        return Err(gateway(head, code, message));
-    }
-    let http = head.status.as_u16();
-    if head.status.is_redirection() {
-        let target = head.redirect.as_deref().unwrap_or("nowhere");
-        return Err(Error::misconfigured(format!("HTTP {http}, a redirect to {target}: is bkci.base_url right?")));
-    }
-    // 408: an internal call timed out; any 5xx: something broke on the way. What was asked may have been done.
-    if head.status.is_server_error() || head.status == StatusCode::REQUEST_TIMEOUT {
-        return Err(Error::Unanswered { hint: format!("HTTP {http}") });
-    }
-    let Some(Envelope { status: Some(status), data, .. }) = &envelope else {
-        return Err(strange(head, body, kind));
-    };
-    let status = *status;
-    if head.status.is_success() && status == 0 {
-        return Ok(());
-    }
-    if status == INTERNAL_ANSWER_UNREADABLE {
-        return Err(Error::Unanswered { hint: format!("HTTP {http}, code {status}") });
-    }
-    // bkci-api 2.2, 3: the application, not the person, lacks a right.
-    let detail = data.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
-    if detail.starts_with("Permission denied: apigwType") {
-        return Err(Error::misconfigured(format!(
-            "HTTP {http}: the application of bkci.app_code is not authorised for this project"
-        )));
-    }
-    Err(head.rejected(RejectedBy::BkCi, status, message))
-}
-
-/// bkci-api 3.4
-fn gateway(head: &Head, code: i64, message: &str) -> Error {
-    match code {
-        1_640_001 | 1_640_101 | 1_640_102 => Error::misconfigured(format!(
-            "gateway code {code}: the application is not accepted; look at bkci.app_code, bkci.app_secret, bkci.credentials"
-        )),
-        1_640_301 => {
-            Error::misconfigured(format!("gateway code {code}: the application has no permission for this API"))
-        }
-        1_640_302 => Error::misconfigured(format!("gateway code {code}: this machine's address is not let in")),
-        1_640_401 | 1_640_501 => {
-            Error::misconfigured(format!("gateway code {code}: no such API there; look at bkci.base_url and bkci.api"))
-        }
-        1_650_000..=1_659_999 => Error::Unanswered { hint: format!("gateway code {code}") },
-        _ if head.status.is_server_error() => Error::Unanswered { hint: format!("gateway code {code}") },
-        _ => head.rejected(RejectedBy::Gateway, code, message),
-    }
-}
-
-/// Not BK-CI's envelope: a filter's plain text (bkci-api 2.2), a page of something in front, or nothing.
-fn strange(head: &Head, body: &[u8], kind: Kind) -> Error {
-    let http = head.status.as_u16();
-    let looks = if body.is_empty() {
-        "an empty answer"
-    } else if head.html || body.trim_ascii_start().starts_with(b"<") {
-        "an HTML page"
-    } else {
-        "no JSON of BK-CI"
-    };
-    if head.status.is_success() {
-        return head.broken(kind, looks);
-    }
-    Error::misconfigured(format!("HTTP {http} with {looks}: is bkci.base_url right, and may this application use it?"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn head(status: u16) -> Head {
-        Head {
-            status: StatusCode::from_u16(status).expect("a status"),
-            gateway_code: None,
-            request_id: Some("r-1".into()),
-            retry_after_s: None,
-            redirect: None,
-            html: false,
+    /// The table of bkci-api 3.4. The class of a code is its third to fifth digit; the HTTP status may be rewritten.
+    fn of_gateway(&self, text: &str) -> Error {
+        let code = text.parse::<i64>().unwrap_or_default();
+        let look_at = |keys: &str| Error::misconfigured(format!("the gateway answers {code}: {keys}"));
+        match code {
+            1_640_001 | 1_640_101 => look_at(
+                "it does not accept the application. Look at bkci.app_code, bkci.app_secret and bkci.credentials",
+            ),
+            1_640_102 => look_at("it wants a signed-in user. Is bkci.base_url the address for applications?"),
+            1_640_301 => look_at("the application in bkci.app_code may not use this API; it is granted at the gateway"),
+            1_640_302 => look_at("it does not accept calls from this machine's address (bkci.base_url)"),
+            1_640_401 | 1_640_501 => look_at("it has no such API. Look at bkci.base_url and bkci.api"),
+            _ => match code / 100 % 1000 {
+                400..=407 | 409..=499 => {
+                    Error::Rejected(self.rejection(RejectedBy::Gateway, code, self.gateway_message.clone()))
+                }
+                _ => Error::unanswered(format!("the gateway answers {code}")),
+            },
         }
     }
 
-    fn judged(head: &Head, body: &str, kind: Kind) -> String {
-        judge(head, body.as_bytes(), kind).err().map_or_else(|| "success".to_owned(), |error| error.to_string())
+    fn rejection(&self, by: RejectedBy, code: i64, message: String) -> Rejection {
+        let retry_after_s = self.retry_after_s.filter(|_| self.http == 429 || code / 100 % 1000 == 429);
+        Rejection { by, http: self.http, code, message, request_id: self.request_id.clone(), retry_after_s }
+    }
+}
+
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = String::from_utf8_lossy(headers.get(name)?.as_bytes()).trim().to_owned();
+    Some(value).filter(|value| !value.is_empty())
+}
+
+/// A whole answer.
+pub(super) struct Answer<'a> {
+    pub(super) endpoint: Endpoint<'a>,
+    pub(super) app_code: &'a str,
+    pub(super) head: Head,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer<'_> {
+    /// The body of a success: HTTP 2xx and `status` 0 (bkci-api 3.1).
+    ///
+    /// # Errors
+    /// What else it is.
+    pub(super) fn accepted(&self) -> Result<&[u8], Error> {
+        let envelope = self.envelope()?;
+        match (self.head.http, envelope.status) {
+            (200..=299, 0) => Ok(&self.body),
+            (_, 0) => Err(self.unusable("says both that it worked and that it did not")),
+            (_, _) => Err(self.refusal(envelope)),
+        }
     }
 
-    #[test]
-    fn an_answer_of_bkci_is_a_success_only_with_2xx_and_status_0() {
-        let act = |status, body| judged(&head(status), body, Kind::Act);
-        assert_eq!(act(200, r#"{"status":0,"data":{"id":"b"}}"#), "success");
-        assert_eq!(act(200, r#"{"status":2101047,"message":"locked"}"#), "refused with 2101047 (HTTP 200)");
-        assert_eq!(act(404, r#"{"status":2101163,"message":"x"}"#), "refused with 2101163 (HTTP 404)");
-        assert_eq!(act(403, r#"{"status":403,"message":"x"}"#), "refused with 403 (HTTP 403)");
-        assert_eq!(act(400, r#"{"status":2100110,"message":"x"}"#), "not answered: HTTP 400, code 2100110");
-        for lost in [408, 500, 502, 503, 504] {
-            assert!(act(lost, r#"{"status":1,"message":"x"}"#).starts_with("not answered"), "{lost}");
-            assert!(act(lost, "<html>").starts_with("not answered"), "{lost}");
-        }
-        for strange in ["", "<html></html>", "{}", "[]", "null", "ok", r#"{"status":0"#] {
-            assert!(act(200, strange).starts_with("not answered"), "{strange}");
-            assert!(judged(&head(200), strange, Kind::Read).starts_with("not readable"), "{strange}");
-            assert!(act(404, strange).starts_with("set up wrongly"), "{strange}");
-        }
-        let apps = r#"{"status":403,"message":"x","data":"Permission denied: apigwType[apigw-app],appCode[c]"}"#;
-        assert!(act(403, apps).starts_with("set up wrongly"));
-        assert!(act(302, "").starts_with("set up wrongly: HTTP 302"));
+    /// Whether it is BK-CI that answered, in whatever way, at an address it knows.
+    ///
+    /// # Errors
+    /// Who or what else it is.
+    pub(super) fn prove_bkci(&self) -> Result<(), Error> {
+        let envelope = self.envelope()?;
+        if self.is_unknown_address(&envelope) { Err(self.refusal(envelope)) } else { Ok(()) }
     }
 
-    #[test]
-    fn the_gateways_header_comes_before_the_http_status() {
-        let with = |status, code| {
-            judged(&Head { gateway_code: Some(code), ..head(status) }, r#"{"code":1,"message":"m"}"#, Kind::Act)
+    pub(super) fn unusable(&self, what: &str) -> Error {
+        unusable(self.endpoint, format!("HTTP {}: the answer {what}", self.head.http))
+    }
+
+    fn envelope(&self) -> Result<Envelope, Error> {
+        let refused = (400..=499).contains(&self.head.http);
+        match wire::open(&self.body) {
+            Body::Envelope(envelope) => Ok(envelope),
+            // A refusal may be broken off before it says that it is not one (2100110).
+            Body::BrokenJson => Err(self.unusable("is not whole")),
+            Body::OtherJson | Body::Text | Body::Empty if refused => Err(self.refused_by_another()),
+            Body::OtherJson => Err(self.unusable("is not of BK-CI's form")),
+            Body::Text => Err(self.unusable("is not JSON")),
+            Body::Empty => Err(self.unusable("is empty")),
+        }
+    }
+
+    /// BK-CI says no (bkci-api 3.2, 3.3).
+    fn refusal(&self, envelope: Envelope) -> Error {
+        let Envelope { status, message, explanation } = &envelope;
+        let (project, app_code) = (self.endpoint.project(), self.app_code);
+        match *status {
+            INTERNAL_ANSWER_UNREADABLE | 408 | 500..=599 => Error::unanswered(format!("BK-CI answers {status}")),
+            403 if explanation.starts_with(APPLICATION_DENIED) => Error::misconfigured(format!(
+                "the application {app_code} (bkci.app_code) is not authorised for the project {project} at BK-CI"
+            )),
+            _ if self.is_unknown_address(&envelope) => Error::misconfigured(format!(
+                "BK-CI answers HTTP {}: it has no such API. Look at bkci.base_url and bkci.api",
+                self.head.http
+            )),
+            _ => Error::Rejected(self.head.rejection(RejectedBy::BkCi, *status, message.clone())),
+        }
+    }
+
+    /// "No such path", "wrong method", "wrong Content-Type" (bkci-api 3.3): about the call, not about what was asked.
+    fn is_unknown_address(&self, envelope: &Envelope) -> bool {
+        matches!(envelope.status, 404 | 405 | 415)
+            && envelope.explanation.starts_with(&format!("HTTP {} ", envelope.status))
+    }
+
+    /// A 4xx without envelope: BK-CI's own filters answer in plain text (bkci-api 2.2), proxies in HTML.
+    fn refused_by_another(&self) -> Error {
+        let http = self.head.http;
+        if http == 429 {
+            return Error::Rejected(self.head.rejection(RejectedBy::Gateway, http.into(), String::new()));
+        }
+        let begins = |text: &str| self.body.trim_ascii_start().starts_with(text.as_bytes());
+        let why = if begins("Devops OpenAPI Auth fail: path(") {
+            "BK-CI does not take this path. Is bkci.base_url right?"
+        } else if begins("Devops OpenAPI Auth fail") {
+            "BK-CI does not accept the application. Look at bkci.app_code and bkci.app_secret"
+        } else if begins("You do not have permission to access") {
+            "BK-CI wants to be called through its gateway. Is bkci.base_url the gateway's address?"
+        } else if begins("Request don't has user's access_token") {
+            "BK-CI wants a signed-in user. Is bkci.base_url the address for applications?"
+        } else {
+            "this is not BK-CI's form of an answer. Does bkci.base_url lead to it, and may bkci.app_code use it?"
         };
-        assert!(with(200, 1_640_001).starts_with("set up wrongly"));
-        assert!(with(401, 1_640_101).starts_with("set up wrongly"));
-        assert!(with(403, 1_640_302).starts_with("set up wrongly"));
-        assert_eq!(with(429, 1_642_902), "refused with 1642902 (HTTP 429)");
-        assert_eq!(with(504, 1_650_401), "not answered: gateway code 1650401");
-        assert_eq!(with(200, 1_650_200), "not answered: gateway code 1650200");
-    }
-
-    #[test]
-    fn a_long_message_is_cut_at_characters() {
-        let body = format!(r#"{{"status":1,"message":"{}"}}"#, "流".repeat(500));
-        let Err(Error::Rejected(rejection)) = judge(&head(400), body.as_bytes(), Kind::Act) else {
-            panic!("a refusal")
-        };
-        assert_eq!(rejection.message.chars().count(), MESSAGE_MAX);
-        assert_eq!(rejection.request_id.as_deref(), Some("r-1"));
+        Error::misconfigured(format!("HTTP {http}: {why}"))
     }
 }

@@ -1,217 +1,268 @@
-//! BK-CI: one function per API call that is used, each as the UID of the person it is for.
+//! BK-CI, as somebody: one function per call that the program makes.
 //!
-//! Knows the addresses, the credentials and the shapes on the wire, and turns every answer and every silence into one of
-//! five errors, so that callers choose by case. It repeats nothing: in particular never a retry, which takes no
-//! idempotency key (bkci-api 6.5).
+//! Promises:
+//! - every call goes out at most once. Redirects, and the HTTP library's own repetitions, are off; what remains is that
+//!   a pooled connection found closed *before* a byte was written is replaced by a fresh one;
+//! - every call ends within [`Client::longest_call`], with a bounded part of the answer read;
+//! - an error tells what the caller must do next ([`Error`]), and never holds the application's secret.
+//!
+//! Must not decide anything: whether a retry may be sent, or sent again, is the caller's business. Must not be handed a
+//! task id that was not found in the build's detail: BK-CI would re-run everything (bkci-api 6.2, trap 3).
 
 mod address;
 mod error;
 mod wire;
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Response};
-use secrecy::{ExposeSecret as _, SecretString};
+use anyhow::Context;
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, Response, Url};
+use secrecy::SecretString;
+use tracing::{debug, field};
 
-pub use address::Credentials;
-pub use error::Error;
-
+pub use self::address::Credentials;
+use self::address::{Addresses, Application, Endpoint, Family};
+pub use self::error::Error;
+use self::error::{Answer, Head};
 use crate::model::BuildRef;
 use crate::model::build::Build;
 use crate::model::ids::{ProjectId, Uid};
 use crate::model::scope::Scope;
-use address::Endpoint;
 
-/// The application's code (bkci-api 2.1).
-const APP_CODE: HeaderName = HeaderName::from_static("x-devops-app-code");
+/// A build with hundreds of jobs is a few MB; nobody can make us hold more than this.
+const LONGEST_READ: usize = 16 << 20;
 
-/// On whose behalf the call runs (bkci-api 2.1).
-const UID: HeaderName = HeaderName::from_static("x-devops-uid");
+/// The answer to a retry is a few hundred bytes.
+const LONGEST_RETRY: usize = 64 << 10;
 
-/// Credentials as JSON (bkci-api 2.1).
-const AUTHORIZATION: HeaderName = HeaderName::from_static("x-bkapi-authorization");
+/// Shorter than any proxy keeps an unused connection (nginx: 60 s and 75 s), so that a retry is not written into one
+/// that is just being closed: that would be an [`Error::Unanswered`] for nothing.
+const IDLE: Duration = Duration::from_secs(15);
 
-/// A build's detail holds the whole pipeline model. Larger ones are refused rather than kept in memory.
-const READ_MAX: usize = 16 * 1024 * 1024;
-
-/// A retry's answer is a handful of fields.
-const ACT_MAX: usize = 64 * 1024;
-
-/// A whole answer may take this much longer than the longest silence in it, so that one that drips for ever ends.
-const WHOLE_MARGIN: Duration = Duration::from_secs(5);
-
-/// What the client needs to know.
-#[derive(Debug)]
+/// How to reach BK-CI.
 pub struct Options {
-    /// Everything before `/apigw-app/v3/…`.
+    /// Everything before `/apigw-app/v3/…` (contract 2).
     pub base_url: String,
     /// The application.
     pub app_code: String,
     /// Its secret.
     pub app_secret: SecretString,
-    /// How the two are sent; never both ways in one request.
+    /// Where the two are written.
     pub credentials: Credentials,
-    /// Host of the BK-CI web pages, for links.
+    /// Host of the web pages; without it there are no links.
     pub web_url: Option<String>,
-    /// Until a connection stands.
+    /// For name, connection and TLS.
     pub connect_timeout: Duration,
-    /// The longest silence after that.
+    /// For the answer to begin, and between any two parts of it.
     pub read_timeout: Duration,
-}
-
-/// The client. Clones share connections.
-#[derive(Clone)]
-pub struct Client {
-    http: reqwest::Client,
-    options: std::sync::Arc<Options>,
-}
-
-impl std::fmt::Debug for Client {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("base_url", &self.options.base_url).finish_non_exhaustive()
-    }
 }
 
 /// BK-CI accepted a retry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retried {
-    /// The build id as BK-CI returned it: the same that was retried.
+    /// The build id as BK-CI returned it.
     pub build_id: String,
-    /// The attempt this is; old servers do not say.
+    /// The attempt this is; in a running build the one it was.
     pub execute_count: Option<u32>,
-    /// The build's number; old servers do not say.
+    /// The build's number.
     pub number: Option<u32>,
 }
 
-/// Whether a call can change something, which decides what a lost answer means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Read,
-    Act,
+/// Calls BK-CI. Clones share connections.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    http: reqwest::Client,
+    addresses: Addresses,
+    application: Application,
+    web: Option<Url>,
+    longest_call: Duration,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("origin", &self.shared.addresses.origin()).finish_non_exhaustive()
+    }
 }
 
 impl Client {
-    /// Builds the client; nothing is sent.
+    /// Connects to nothing yet.
     ///
     /// # Errors
-    /// The options cannot be put into headers, or TLS is not available.
+    /// When an option cannot be used; the text names its key and never its value.
     pub fn new(options: Options) -> anyhow::Result<Self> {
-        HeaderValue::from_str(&options.app_code).context("bkci.app_code cannot be sent in a header")?;
+        let Options { base_url, app_code, app_secret, credentials, web_url, connect_timeout, read_timeout } = options;
+        let web = web_url.filter(|url| !url.trim().is_empty()).map(|url| address::web_address(&url)).transpose()?;
         let http = reqwest::Client::builder()
-            .connect_timeout(options.connect_timeout)
-            .read_timeout(options.read_timeout)
-            .timeout(options.connect_timeout + options.read_timeout + WHOLE_MARGIN)
-            // A followed redirect would carry the credentials to wherever it points.
+            .user_agent(concat!("reprise/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(connect_timeout)
+            .read_timeout(read_timeout)
+            .pool_idle_timeout(IDLE)
             .redirect(reqwest::redirect::Policy::none())
-            // The library repeats requests that a server refused at protocol level; what may be repeated is decided by rows.
+            // The default sends a request again when a peer says that it did not process it. We believe no one: the
+            // rows decide whether a retry is sent again.
             .retry(reqwest::retry::never())
+            // One request per connection, so that a broken connection is about exactly one call.
+            .http1_only()
+            // `HTTPS_PROXY` is usually there for Discord. It must not see BK-CI's credentials, and what it answers
+            // when BK-CI is down would look like BK-CI's own answer: "not sent" would become "may have happened".
+            .no_proxy()
             .build()
-            .context("building the HTTP client for BK-CI")?;
-        Ok(Self { http, options: std::sync::Arc::new(options) })
-    }
-
-    /// The build in its latest execution, as that UID may see it (bkci-api 7.2).
-    ///
-    /// # Errors
-    /// Any case of [`Error`]; nothing was changed.
-    pub async fn build_detail(&self, uid: &Uid, build: &BuildRef) -> Result<Build, Error> {
-        let body = self.call(Method::GET, &Endpoint::Detail(build), uid).await?;
-        wire::build(&body, build)
-    }
-
-    /// Retries what the scope says (bkci-api 6.1). Must not be called twice for one intention.
-    ///
-    /// # Errors
-    /// [`Error::Unanswered`]: it may have happened, only a read can tell. Every other case: it did not happen.
-    pub async fn retry(&self, uid: &Uid, build: &BuildRef, scope: &Scope) -> Result<Retried, Error> {
-        let body = self.call(Method::POST, &Endpoint::Retry(build, scope), uid).await?;
-        wire::retried(&body)
-    }
-
-    /// Whether this UID can read this project; for `reprise check`.
-    ///
-    /// # Errors
-    /// Any case of [`Error`].
-    pub async fn project(&self, uid: &Uid, project: &ProjectId) -> Result<(), Error> {
-        self.call(Method::GET, &Endpoint::Project(project), uid).await.map(|_| ())
-    }
-
-    /// Whether BK-CI is there and accepts the application; for `reprise check`. An answer of BK-CI itself, even a
-    /// refusal of the made-up user, is enough.
-    ///
-    /// # Errors
-    /// Any other case of [`Error`].
-    pub async fn reach(&self) -> Result<(), Error> {
-        let uid: Uid = "reprise-check".parse().expect("a well-formed UID");
-        match self.call(Method::GET, &Endpoint::Projects, &uid).await {
-            Ok(_) | Err(Error::Rejected(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The page of a build, or of one attempt (bkci-api 13).
-    pub fn build_page(&self, build: &BuildRef, attempt: Option<u32>) -> Option<String> {
-        self.options.web_url.as_deref().map(|web_url| address::page(web_url, build, attempt))
-    }
-
-    async fn call(&self, method: Method, endpoint: &Endpoint<'_>, uid: &Uid) -> Result<Vec<u8>, Error> {
-        let kind = if method == Method::GET { Kind::Read } else { Kind::Act };
-        let started = Instant::now();
-        let mut request =
-            self.http.request(method, address::url(&self.options.base_url, endpoint)).headers(self.headers(uid)?);
-        if self.options.credentials == Credentials::Query {
-            let secret = self.options.app_secret.expose_secret();
-            request = request.query(&[("app_code", self.options.app_code.as_str()), ("app_secret", secret)]);
-        }
-        let answer = match request.send().await {
-            Ok(response) => read(response, kind).await,
-            Err(error) => Err(error::from_transport(error)),
+            .map_err(reqwest::Error::without_url)
+            .context("preparing the HTTP client for BK-CI")?;
+        let shared = Shared {
+            http,
+            addresses: Addresses::new(&base_url, Family::V3)?,
+            application: Application::new(app_code, app_secret, credentials)?,
+            web,
+            longest_call: connect_timeout + 2 * read_timeout,
         };
-        let failed = answer.as_ref().err().map(Error::name);
-        let elapsed_ms = started.elapsed().as_millis();
-        tracing::debug!(endpoint = endpoint.name(), %uid, elapsed_ms, failed, "asked BK-CI");
-        answer
+        Ok(Self { shared: Arc::new(shared) })
     }
 
-    fn headers(&self, uid: &Uid) -> Result<HeaderMap, Error> {
-        let options = &self.options;
-        let value =
-            |text: &str| HeaderValue::from_str(text).map_err(|_| Error::misconfigured("bkci.app_code cannot be sent"));
-        let mut headers = HeaderMap::new();
-        headers.insert(APP_CODE, value(&options.app_code)?);
-        headers.insert(UID, value(uid.as_str())?);
-        // Without it the service answers 415, body or not (bkci-api 1).
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        if options.credentials == Credentials::Header {
-            let secret = options.app_secret.expose_secret();
-            let json = serde_json::json!({"bk_app_code": options.app_code, "bk_app_secret": secret}).to_string();
-            let mut json = value(&json)?;
-            json.set_sensitive(true);
-            headers.insert(AUTHORIZATION, json);
+    /// No call takes longer than this, however slowly the answer drips. Leases must be longer.
+    pub fn longest_call(&self) -> Duration {
+        self.shared.longest_call
+    }
+
+    /// A build in its latest execution, as that user sees it (bkci-api 7.2). To which pipeline it belongs is what BK-CI
+    /// says: compare it with the one that was named.
+    ///
+    /// # Errors
+    /// Nothing was changed, whichever it is. [`Error::NotSent`] and [`Error::Unanswered`] may pass: read again later.
+    pub async fn build_detail(&self, uid: &Uid, build: &BuildRef) -> Result<Build, Error> {
+        let read = |answer: &Answer<'_>| {
+            wire::build(answer.accepted()?, &build.build).map_err(|hint| error::unusable(answer.endpoint, hint))
+        };
+        self.ask(Endpoint::Detail(build), Some(uid), read).await
+    }
+
+    /// Retries `scope` of a build as that user (bkci-api 6.1). Never call this twice for one intention, unless the first
+    /// call ended in [`Error::NotSent`].
+    ///
+    /// # Errors
+    /// [`Error::NotSent`]: it may be sent again. [`Error::Unanswered`]: it may have happened, only a read can tell.
+    /// [`Error::Rejected`] and [`Error::Misconfigured`]: nothing happened. Never [`Error::Unreadable`].
+    pub async fn retry(&self, uid: &Uid, build: &BuildRef, scope: &Scope) -> Result<Retried, Error> {
+        // BK-CI takes a blank id for none, and would re-run the whole build (bkci-api 6.2, trap 3).
+        if scope.task_id().is_some_and(|id| id.trim().is_empty()) {
+            return Err(Error::NotSent { hint: "the part of the build that was meant has no id".to_owned() });
         }
-        Ok(headers)
+        let read = |answer: &Answer<'_>| {
+            wire::retried(answer.accepted()?).map_err(|hint| error::unusable(answer.endpoint, hint))
+        };
+        self.ask(Endpoint::Retry(build, scope), Some(uid), read).await
+    }
+
+    /// Whether that user sees the project: then address, credentials and the project's authorisation are good.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub async fn project(&self, uid: &Uid, project: &ProjectId) -> Result<(), Error> {
+        let read = |answer: &Answer<'_>| {
+            wire::project(answer.accepted()?).map_err(|hint| error::unusable(answer.endpoint, hint))
+        };
+        self.ask(Endpoint::Project(project), Some(uid), read).await
+    }
+
+    /// Whether BK-CI answers there and the gateway accepts the application. Asks, as nobody, for the detail of a build
+    /// that cannot exist: BK-CI refuses that in one way or another, and that it is BK-CI who refuses is the proof.
+    ///
+    /// # Errors
+    /// What answers instead, if anything.
+    pub async fn reach(&self) -> Result<(), Error> {
+        let nobody: Uid = "reprise-check".parse().expect("a well-formed UID");
+        self.ask(Endpoint::Probe, Some(&nobody), |answer| answer.prove_bkci()).await
+    }
+
+    /// The web page of a build, or of one attempt (bkci-api 13); absent without `bkci.web_url`.
+    pub fn build_page(&self, build: &BuildRef, attempt: Option<u32>) -> Option<String> {
+        self.shared.web.as_ref().map(|web| address::build_page(web, build, attempt))
+    }
+
+    async fn ask<T>(
+        &self,
+        endpoint: Endpoint<'_>,
+        uid: Option<&Uid>,
+        read: impl FnOnce(&Answer<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let begun = Instant::now();
+        let mut http = None;
+        let answer = self.exchange(endpoint, uid, &mut http).await;
+        let result = answer.and_then(|answer| read(&answer)).map_err(|error| error.told(&self.shared.application));
+        let build = endpoint.build().map(field::display);
+        debug!(
+            endpoint = endpoint.name(),
+            build,
+            http,
+            duration_ms = begun.elapsed().as_millis() as u64,
+            "asked BK-CI"
+        );
+        result
+    }
+
+    async fn exchange<'a>(
+        &'a self,
+        endpoint: Endpoint<'a>,
+        uid: Option<&Uid>,
+        http: &mut Option<u16>,
+    ) -> Result<Answer<'a>, Error> {
+        let application = &self.shared.application;
+        let url = self.shared.addresses.of(endpoint, &application.parameters());
+        let request = self.shared.http.request(endpoint.method(), url).headers(self.headers(endpoint, uid));
+        let response = request.timeout(self.longest_call()).send().await.map_err(error::unsent_or_lost)?;
+        let head = Head::of(&response);
+        *http = Some(head.http);
+        head.verdict()?;
+        let body = body_of(response, endpoint).await?;
+        Ok(Answer { endpoint, app_code: &application.code, head, body })
+    }
+
+    fn headers(&self, endpoint: Endpoint<'_>, uid: Option<&Uid>) -> HeaderMap {
+        let json = HeaderValue::from_static("application/json");
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, json.clone());
+        // Wanted even without a body, else 415 (bkci-api 1).
+        headers.insert(CONTENT_TYPE, json);
+        if endpoint.method() == Method::POST {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        headers.insert("X-DEVOPS-APP-CODE", self.shared.application.code_header());
+        if let Some(uid) = uid {
+            let uid = HeaderValue::from_str(uid.as_str()).expect("a Uid is made of visible ASCII");
+            headers.insert("X-DEVOPS-UID", uid);
+        }
+        if let Some(authorization) = self.shared.application.authorization() {
+            headers.insert("X-Bkapi-Authorization", authorization);
+        }
+        headers
     }
 }
 
-/// Reads a bounded body and tells success from every kind of failure.
-async fn read(mut response: Response, kind: Kind) -> Result<Vec<u8>, Error> {
-    let max = if kind == Kind::Read { READ_MAX } else { ACT_MAX };
-    let head = error::Head::of(&response);
-    let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > max => {
-                return Err(head.broken(kind, &format!("an answer of more than {max} bytes")));
-            }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => break,
-            Err(error) if error.is_timeout() => return Err(head.broken(kind, "an answer that did not end in time")),
-            Err(_) => return Err(head.broken(kind, "an answer that broke off")),
-        }
+async fn body_of(mut response: Response, endpoint: Endpoint<'_>) -> Result<Vec<u8>, Error> {
+    let longest = match endpoint {
+        Endpoint::Retry(..) => LONGEST_RETRY,
+        Endpoint::Detail(_) | Endpoint::Project(_) | Endpoint::Probe => LONGEST_READ,
+    };
+    let too_long = || error::unusable(endpoint, format!("the answer is longer than {} KiB", longest >> 10));
+    if response.content_length().is_some_and(|length| length > longest as u64) {
+        return Err(too_long());
     }
-    error::judge(&head, &body, kind)?;
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(|error| error::cut_short(endpoint, &error))? {
+        if body.len() + part.len() > longest {
+            return Err(too_long());
+        }
+        body.extend_from_slice(&part);
+    }
     Ok(body)
 }
+
+#[cfg(test)]
+mod tests;

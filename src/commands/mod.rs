@@ -118,7 +118,7 @@ pub struct Opened {
 
 #[derive(Debug)]
 enum Next {
-    Settled(Decision),
+    Settled(Box<Decision>),
     Retry(retry::Wanted),
 }
 
@@ -173,18 +173,18 @@ pub async fn open(app: &App, request: &Request) -> anyhow::Result<Opened> {
 }
 
 fn private(reply: Reply) -> Opened {
-    Opened { private: true, next: Next::Settled(Decision::Say(reply)) }
+    Opened { private: true, next: Next::Settled(Box::new(Decision::Say(reply))) }
 }
 
 fn act(action: Action) -> Opened {
-    Opened { private: true, next: Next::Settled(Decision::Do(action)) }
+    Opened { private: true, next: Next::Settled(Box::new(Decision::Do(action))) }
 }
 
 impl Opened {
     /// Decides, reading BK-CI where that is needed.
     pub async fn decide(self, app: &App) -> Decision {
         match self.next {
-            Next::Settled(decision) => decision,
+            Next::Settled(decision) => *decision,
             Next::Retry(wanted) => retry::decide(app, wanted).await,
         }
     }

@@ -29,17 +29,17 @@ pub(super) async fn open(app: &App, request: &Request, options: &RetryOptions) -
             let wanted = Wanted { build, part, as_user: mapping.uid, asked_by: user };
             Opened { private: false, next: Next::Retry(wanted) }
         }
-        Err(reply) => private(reply),
+        Err(reply) => private(*reply),
     })
 }
 
-fn read(options: &RetryOptions) -> Result<(BuildRef, scope::Wanted), Reply> {
-    let malformed = |option, given: &str| Reply::Malformed { option, given: given.to_owned() };
+fn read(options: &RetryOptions) -> Result<(BuildRef, scope::Wanted), Box<Reply>> {
+    let malformed = |option, given: &str| Box::new(Reply::Malformed { option, given: given.to_owned() });
     let project = options.project.parse().map_err(|_| malformed(RetryOption::Project, &options.project))?;
     let pipeline = options.pipeline.parse().map_err(|_| malformed(RetryOption::Pipeline, &options.pipeline))?;
     let build = options.build.parse().map_err(|_| malformed(RetryOption::Build, &options.build))?;
     let part = match (&options.task, &options.skip) {
-        (Some(_), Some(_)) => return Err(Reply::TaskAndSkip),
+        (Some(_), Some(_)) => return Err(Box::new(Reply::TaskAndSkip)),
         (Some(task), None) => scope::Wanted::Retry(task.trim().to_owned()),
         (None, Some(skip)) => scope::Wanted::Skip(skip.trim().to_owned()),
         (None, None) => scope::Wanted::WholeBuild,

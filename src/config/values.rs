@@ -156,7 +156,7 @@ pub(super) fn certificate_file(text: &str) -> Result<PathBuf, Wrong> {
 /// A filter for the log. A bare word that is no level would be taken for the name of a module, and silence everything
 /// else: `inof` must not do that.
 pub(super) fn log_level(text: &str) -> Result<String, Wrong> {
-    let is_level = |word: &str| word.trim().parse::<LevelFilter>().is_ok();
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
     let has_no_level = |part: &&str| !part.contains(['=', '[', ']', '{', '}']) && !is_level(part);
     if let Some(position) = text.split(',').position(|part| has_no_level(&part)) {
         return Err(format!("part {} is neither a level nor MODULE=LEVEL", position + 1));
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn log_levels_are_levels() {
         for text in
-            ["info", "off", "INFO", "warn,reprise=debug", "info, reprise::store=trace", "reprise[interaction]=debug"]
+            ["info", "off", "INFO", "warn,reprise=debug", "info,reprise::store=trace", "reprise[interaction]=debug"]
         {
             assert_eq!(log_level(text).as_deref(), Ok(text), "{text}");
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serenity::all::{
     ClientBuilder, ConnectionStage, Context, Event, EventHandler, GatewayError, GatewayIntents, Interaction,
-    RawEventHandler, ShardId, ShardManager,
+    RawEventHandler, Ready, ShardId, ShardManager,
 };
 use serenity::async_trait;
 use tokio::time::timeout;
@@ -93,7 +93,7 @@ impl Gateway {
     ) -> anyhow::Result<()> {
         let http = client::http(&self.options)?.build();
         let building = ClientBuilder::new_with_http(http, GatewayIntents::empty())
-            .event_handler(Handler { on_interaction })
+            .event_handler(Handler { on_interaction, status: self.status.clone() })
             .raw_event_handler(RawHandler { on_undecodable });
         let mut client =
             building.await.map_err(|error| anyhow::anyhow!("building the gateway client: {}", reason(&error)))?;
@@ -138,10 +138,17 @@ impl Gateway {
 
 struct Handler {
     on_interaction: OnInteraction,
+    status: Status,
 }
 
 #[async_trait]
 impl EventHandler for Handler {
+    async fn ready(&self, _: Context, _: Ready) {
+        if self.status.set(None) {
+            tracing::info!("connected to Discord's gateway");
+        }
+    }
+
     async fn interaction_create(&self, _: Context, interaction: Interaction) {
         (self.on_interaction)(interaction);
     }

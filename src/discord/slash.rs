@@ -255,7 +255,7 @@ mod tests {
     fn registered(scope: Scope) -> Vec<Value> {
         let mut commands: Vec<Value> =
             definitions(scope, &describe).iter().map(|c| serde_json::to_value(c).expect("JSON")).collect();
-        for (index, command) in commands.iter_mut().enumerate() {
+        for command in &mut commands {
             let fields = command.as_object_mut().expect("an object");
             for (name, value) in [
                 ("id", json!("1")),
@@ -273,7 +273,6 @@ mod tests {
                 fields.insert("integration_types".to_owned(), json!([0]));
                 fields.insert("contexts".to_owned(), json!(null));
             }
-            let _ = index;
         }
         commands.reverse();
         commands

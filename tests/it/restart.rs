@@ -40,7 +40,11 @@ async fn killed_while_the_build_was_read_it_is_decided_anew(world: &mut World) -
     world.bkci.wait_for("the read", |bkci| (!bkci.requests_of(Endpoint::Detail).is_empty()).then_some(())).await;
     world.kill().await;
     world.start().await?;
-    world.answer(interaction, "Retry accepted").await;
+    world
+        .pass_until("the decision", |world| {
+            world.discord.answer(interaction)?.text().contains("Retry accepted").then_some(())
+        })
+        .await;
     assert_eq!(world.bkci.accepted_retries(&build).len(), 1);
     Ok(())
 }

@@ -11,10 +11,10 @@ impl Logs {
         String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
-    /// Lines at ERROR of the bot, save those that contain one of `forgiven`.
+    /// Lines at ERROR of the bot itself, save those that contain one of `forgiven`.
     pub fn errors(&self, forgiven: &[&str]) -> Vec<String> {
         let text = self.text();
-        let errors = text.lines().filter(|line| line.contains(" ERROR "));
+        let errors = text.lines().filter(|line| line.contains(" ERROR ") && line.contains("reprise"));
         errors.filter(|line| !forgiven.iter().any(|part| line.contains(part))).map(str::to_owned).collect()
     }
 }

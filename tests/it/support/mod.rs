@@ -217,33 +217,27 @@ impl World {
 
     /// Starts the bot and waits until it is ready.
     pub async fn start(&mut self) -> anyhow::Result<()> {
+        // Discord lets a bot identify once in five seconds (discord-rules 7).
+        self.pass(Duration::from_secs(5));
         let settings =
             Settings::load(&[], self.environment().into_iter()).map_err(|faults| anyhow::anyhow!("{faults}"))?;
-        let gateway = settings.discord.transport == reprise::config::Transport::Gateway;
         let listener = tokio::net::TcpListener::bind(settings.http.listen).await?;
         let address = format!("http://{}", listener.local_addr()?);
         let shutdown = CancellationToken::new();
         let clock = self.clock.clone();
         let running = tokio::spawn(reprise::run::run(settings, listener, clock, shutdown.clone()));
         self.bot = Some(Bot { running, shutdown, address });
-        if gateway {
-            self.discord
-                .wait_for("the bot at the gateway", |discord| (discord.gateway_sessions() > 0).then_some(()))
-                .await;
-        } else {
-            self.until_ready().await?;
-        }
-        Ok(())
+        self.until_ready().await
     }
 
     async fn until_ready(&self) -> anyhow::Result<()> {
-        for _ in 0..200 {
-            if let Ok((200, _)) = self.get("/readyz").await {
-                return Ok(());
+        let ready = async {
+            while !matches!(self.get("/readyz").await, Ok((200, _))) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            tokio::task::yield_now().await;
-        }
-        anyhow::bail!("the bot did not become ready: {:?}", self.get("/readyz").await)
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(10), ready).await;
+        in_time.with_context(|| format!("the bot did not become ready\n{}", self.logs.text()))
     }
 
     pub fn address(&self) -> &str {
