@@ -171,8 +171,8 @@ impl Client {
         self.ask(Endpoint::Project(project), Some(uid), read).await
     }
 
-    /// Whether BK-CI answers there and the gateway accepts the application. Asks, as nobody, for the detail of a build
-    /// that cannot exist: BK-CI refuses that in one way or another, and that it is BK-CI who refuses is the proof.
+    /// Whether BK-CI answers there and the gateway accepts the application. Asks, as a made-up user, for the detail of a
+    /// build that cannot exist: BK-CI refuses that in one way or another, and that it is BK-CI who refuses is the proof.
     ///
     /// # Errors
     /// What answers instead, if anything.

@@ -533,7 +533,7 @@ async fn anything_bk_ci_says_to_nobody_proves_that_it_is_there() {
         let server = Server::start(does).await;
         assert_eq!(told(&server.client(Credentials::Header).reach().await), expected);
         let [request] = &server.requests()[..] else { panic!("one request") };
-        assert!(request.starts_with("GET ") && !request.contains("x-devops-uid"), "as nobody: {request}");
+        assert!(request.starts_with("GET ") && request.contains("x-devops-uid: reprise-check"), "as nobody: {request}");
     }
 }
 
