@@ -6,4 +6,5 @@ pub mod bkci;
 pub mod clock;
 pub mod demo;
 pub mod discord;
+pub mod page;
 pub mod wire;

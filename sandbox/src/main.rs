@@ -10,6 +10,7 @@ use sandbox::bkci::BkCi;
 use sandbox::clock::Clock;
 use sandbox::demo::{Demo, UID};
 use sandbox::discord::{Discord, Message, Options, Typing};
+use sandbox::page::{self, Page};
 use tokio::process::{Child, Command};
 
 /// Play Discord and BK-CI for the real bot.
@@ -25,6 +26,9 @@ enum What {
     /// Type /retry as a developer, print the conversation, and fail unless the build was really retried
     Tour,
 }
+
+/// Where the chat page is; this machine only.
+const PAGE: &str = "127.0.0.1:7878";
 
 /// The bot may take so long to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(15);
@@ -158,43 +162,13 @@ async fn tour(discord: &Discord, bkci: &BkCi, demo: &Demo) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Until the chat page is there: commands are typed here, as the developer.
+/// Serves the chat page until somebody ends it.
 async fn talk(discord: &Discord, bkci: &BkCi, demo: &Demo) -> anyhow::Result<()> {
-    show(
-        "The sandbox is ready",
-        &format!(
-            "You are chen, a developer. Type a command and its options, for example:\n\
-         /retry project:demo pipeline:{} build:{}\n/whoami\n/help\nAn empty line, or Ctrl-D, ends it.",
-            demo.pipeline.0, demo.failed
-        ),
-    );
-    loop {
-        let line = read_line().await?;
-        if line.trim().is_empty() {
-            return Ok(());
-        }
-        let asked = ask(discord, typed(demo, &line)).await;
-        if let Err(error) = asked {
-            show("Discord", &error.to_string());
-        }
-        let build = bkci.build(&demo.failed);
-        show("BK-CI", &format!("{}: {}, attempt {}", build.id, build.status, build.execute_count));
-    }
-}
-
-async fn read_line() -> anyhow::Result<String> {
-    let reading = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map(|_| line)
-    });
-    reading.await?.context("reading what was typed")
-}
-
-/// `/name [subcommand] option:value …`
-fn typed(demo: &Demo, line: &str) -> Typing {
-    let words: Vec<&str> = line.trim().trim_start_matches('/').split_whitespace().collect();
-    let name: Vec<&str> = words.iter().copied().take_while(|word| !word.contains(':')).collect();
-    let typing = Typing::new(demo.developer, demo.channel, &name.join(" "));
-    let options = words.iter().filter_map(|word| word.split_once(':'));
-    options.fold(typing, |typing, (name, value)| typing.option(name, value))
+    let page = Page { discord: discord.clone(), bkci: bkci.clone(), demo: demo.clone() };
+    let listener = tokio::net::TcpListener::bind(PAGE).await.with_context(|| format!("listening on {PAGE}"))?;
+    show("The sandbox is ready", &format!("Open http://{PAGE} and type /retry. Ctrl-C ends it."));
+    let ended = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    axum::serve(listener, page::router(page)).with_graceful_shutdown(ended).await.context("serving the chat page")
 }
