@@ -135,6 +135,11 @@ mod tests {
         let label = json["components"][0]["components"][0]["label"].as_str().expect("a label");
         assert!(length(label) <= LABEL_MAX);
         let created = serde_json::to_value(rendered.create_message("7r1")).expect("JSON");
+        let edited = serde_json::to_value(rendered.edit_message()).expect("JSON");
+        for sent in [&created, &edited] {
+            assert_eq!(sent["allowed_mentions"]["parse"], serde_json::json!([]));
+            assert_eq!(sent["embeds"][0], *embed);
+        }
         assert_eq!((&created["nonce"], &created["enforce_nonce"]), (&"7r1".into(), &true.into()));
     }
 }

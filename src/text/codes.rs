@@ -7,11 +7,14 @@ use super::plain::plain;
 use crate::model::{RejectedBy, Rejection};
 
 /// Codes of BK-CI that a retry or the read before it can meet, and that have words of ours.
-pub const KNOWN: [i64; 23] = [
-    403, 404, 2_100_002, 2_101_008, 2_101_020, 2_101_038, 2_101_039, 2_101_047, 2_101_049, 2_101_058, 2_101_080,
+pub const KNOWN: [i64; 24] = [
+    400, 403, 404, 2_100_002, 2_101_008, 2_101_020, 2_101_038, 2_101_039, 2_101_047, 2_101_049, 2_101_058, 2_101_080,
     2_101_081, 2_101_110, 2_101_114, 2_101_129, 2_101_139, 2_101_163, 2_101_164, 2_101_184, 2_101_221, 2_101_258,
     2_101_273, 2_101_277,
 ];
+
+/// The gateway's "request body size too large" (bkci-api 3.4).
+const BODY_TOO_LARGE: i64 = 1_641_301;
 
 /// A message as it came is cut to this.
 const MESSAGE_MAX: usize = 200;
@@ -25,13 +28,16 @@ pub(super) fn cause(t: &FluentLanguageLoader, rejection: &Rejection) -> String {
                 None => fl!(t, "cause-rate-unknown"),
             }
         }
+        RejectedBy::Gateway if rejection.http == 413 || rejection.code == BODY_TOO_LARGE => fl!(t, "cause-size"),
         RejectedBy::Gateway => unknown(t, &fl!(t, "by-gateway"), rejection),
-        RejectedBy::BkCi => known(t, rejection.code).unwrap_or_else(|| unknown(t, &fl!(t, "by-bkci"), rejection)),
+        RejectedBy::BkCi => known(t, rejection).unwrap_or_else(|| unknown(t, &fl!(t, "by-bkci"), rejection)),
     }
 }
 
-fn known(t: &FluentLanguageLoader, code: i64) -> Option<String> {
-    Some(match code {
+fn known(t: &FluentLanguageLoader, rejection: &Rejection) -> Option<String> {
+    Some(match rejection.code {
+        // How v4 says that build and pipeline do not fit (bkci-api 3.3). Other mistakes have the same code, so its words stay.
+        400 => fl!(t, "cause-ids", message = plain(&rejection.message, MESSAGE_MAX)),
         403 | 2_101_008 => fl!(t, "cause-permission"),
         404 => fl!(t, "cause-no-project"),
         2_101_163 => fl!(t, "cause-no-build"),
@@ -62,13 +68,35 @@ mod tests {
     use super::*;
     use crate::model::Locale;
 
+    fn rejection(by: RejectedBy, http: u16, code: i64) -> Rejection {
+        Rejection { by, http, code, message: "as it came".into(), request_id: None, retry_after_s: None }
+    }
+
     #[test]
     fn every_code_that_is_listed_has_words_in_every_language() {
         for locale in Locale::ALL {
+            let t = super::super::loader(locale);
             for code in KNOWN {
-                assert!(known(super::super::loader(locale), code).is_some_and(|text| !text.is_empty()), "{code}");
+                let words = known(t, &rejection(RejectedBy::BkCi, 400, code));
+                assert!(words.is_some_and(|text| !text.is_empty()), "{code}");
             }
-            assert_eq!(known(super::super::loader(locale), 1), None);
+            assert_eq!(known(t, &rejection(RejectedBy::BkCi, 400, 1)), None);
+        }
+    }
+
+    #[test]
+    fn the_gateways_refusals_have_words_and_what_is_unknown_keeps_its_own() {
+        for locale in Locale::ALL {
+            let t = super::super::loader(locale);
+            for (http, code) in
+                [(429, 1_642_901), (429, 1_642_904), (200, 1_642_902), (413, 1_641_301), (200, 1_641_301)]
+            {
+                let words = cause(t, &rejection(RejectedBy::Gateway, http, code));
+                assert!(!words.contains("as it came"), "{code}: {words}");
+            }
+            for other in [rejection(RejectedBy::Gateway, 400, 1_640_999), rejection(RejectedBy::BkCi, 400, 1)] {
+                assert!(cause(t, &other).contains("as it came"));
+            }
         }
     }
 }

@@ -6,6 +6,9 @@
 /// Stands for what was cut off.
 const CUT: char = '…';
 
+/// Stands for a text in which nothing is to be seen: Discord refuses a blank field, and `****` is no bold blank.
+const NOTHING: &str = "—";
+
 /// Follows characters that would begin a mention, a link or a time stamp. Invisible, and breaks the token for Discord.
 const BREAK: char = '\u{200b}';
 
@@ -27,7 +30,7 @@ pub fn plain(text: &str, max: usize) -> String {
             other => safe.push(other),
         }
     }
-    safe
+    if safe.trim().is_empty() { NOTHING.to_owned() } else { safe }
 }
 
 /// As inline code of at most `max` characters, which nothing in the text can end.
@@ -87,6 +90,9 @@ mod tests {
             }
         }
         assert_eq!(code("a`b``c", 100), "`aˋbˋˋc`");
+        for blank in ["", "  ", "\u{200b}", "\n"] {
+            assert_eq!(plain(blank, 5), NOTHING);
+        }
         assert_eq!(code("", 5), "` `");
         assert_eq!(plain("流水线构建失败", 4), "流水线…");
     }
