@@ -11,6 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use tracing::Subscriber;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
@@ -18,7 +19,8 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 use crate::config::LogFormat;
 
 /// Never below `warn`: serenity's INFO spans hold interaction tokens, the others log addresses.
-const QUIET: [&str; 7] = ["serenity", "tungstenite", "hyper", "hyper_util", "h2", "reqwest", "sqlx"];
+const QUIET: [&str; 8] =
+    ["serenity", "tungstenite", "tokio_tungstenite", "hyper", "hyper_util", "h2", "reqwest", "sqlx"];
 
 /// Starts logging to standard error, for the whole process.
 pub fn init(format: LogFormat, level: &str) {
@@ -26,16 +28,19 @@ pub fn init(format: LogFormat, level: &str) {
         LogFormat::Text => fmt::layer().with_writer(std::io::stderr).boxed(),
         LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).boxed(),
     };
-    tracing_subscriber::registry().with(layer).with(filter(level)).init();
+    tracing_subscriber::registry().with(layer).with(filter(level)).with(quiet()).init();
 }
 
 /// What is logged at a level that the configuration allows.
 pub fn filter(level: &str) -> EnvFilter {
-    let filter = EnvFilter::try_new(level).unwrap_or_default();
-    QUIET.iter().fold(filter, |filter, module| match format!("{module}=warn").parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    })
+    EnvFilter::try_new(level).unwrap_or_default()
+}
+
+/// What is never logged, whatever the configuration says. A filter of its own: among the directives of one filter the
+/// narrower wins, so that `serenity::http=trace` or `[span]=trace` would undo a `serenity=warn` beside it.
+fn quiet() -> Targets {
+    let everything = Targets::new().with_default(LevelFilter::TRACE);
+    everything.with_targets(QUIET.map(|module| (module, LevelFilter::WARN)))
 }
 
 /// A subscriber that writes where the caller wants; for tests that read what was logged.
@@ -43,7 +48,8 @@ pub fn subscriber<W>(level: &str, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::registry().with(fmt::layer().with_ansi(false).with_writer(writer)).with(filter(level))
+    let layer = fmt::layer().with_ansi(false).with_writer(writer);
+    tracing_subscriber::registry().with(layer).with(filter(level)).with(quiet())
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -110,11 +116,50 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libraries_that_log_tokens_stay_quiet_at_any_level() {
-        for level in ["trace", "serenity=trace", "debug,serenity=info"] {
-            let filter = filter(level).to_string();
-            assert!(filter.contains("serenity=warn"), "{filter}");
-            assert!(!filter.contains("serenity=trace") && !filter.contains("serenity=info"), "{filter}");
+    fn no_directive_is_narrow_enough_to_let_a_token_out() {
+        let narrow = ["info,serenity::http=trace", "info,[perform]=trace"];
+        for level in ["trace", "info,serenity=trace", "debug,serenity=info"].into_iter().chain(narrow) {
+            let log = Log::default();
+            tracing::subscriber::with_default(subscriber(level, log.clone()), || {
+                let span = tracing::info_span!(target: "serenity::http::client", "perform", token = "hunter2");
+                let _inside = span.enter();
+                tracing::info!(target: "serenity::http::client", "hunter2");
+                tracing::trace!(target: "tokio_tungstenite", "hunter2");
+                tracing::warn!(target: "serenity::gateway", "kept");
+                tracing::error!(target: "reprise", "ours");
+            });
+            let logged = log.text();
+            assert!(!logged.contains("hunter2"), "{level}: {logged}");
+            assert!(logged.contains("ours") && logged.contains("kept"), "{level}: {logged}");
+        }
+    }
+
+    /// A writer that keeps what was logged.
+    #[derive(Clone, Default)]
+    struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl Log {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().expect("no panic while logging").clone()).expect("UTF-8")
+        }
+    }
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("no panic while logging").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl fmt::MakeWriter<'_> for Log {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
         }
     }
 
