@@ -45,6 +45,10 @@ pub enum Reply {
     },
     /// `task` and `skip` were both given.
     TaskAndSkip,
+    /// `skip` and `failed_jobs` were both given.
+    SkipAndFailedJobs,
+    /// `preview` was asked for, which this version cannot give.
+    NoPreview,
     /// The person has no mapping.
     NotMapped {
         /// The person.

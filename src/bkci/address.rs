@@ -141,11 +141,13 @@ fn ids(build: &BuildRef) -> [&str; 3] {
     [build.project.as_str(), build.pipeline.as_str(), build.build.as_str()]
 }
 
-/// `skip` without `taskId` would re-run the whole build (bkci-api 6.2, trap 2), so the one never goes without the other.
+/// `skip` and `failedContainer` without `taskId` would re-run the whole build (bkci-api 6.2, traps 1 and 2), so they
+/// never go without it.
 fn retry_parameters(scope: &Scope) -> Parameters<'_> {
     let Some(task_id) = scope.task_id() else { return Vec::new() };
+    let failed = scope.only_failed_jobs().then_some(("failedContainer", "true"));
     let skip = scope.skips().then_some(("skip", "true"));
-    std::iter::once(("taskId", task_id)).chain(skip).collect()
+    std::iter::once(("taskId", task_id)).chain(failed).chain(skip).collect()
 }
 
 /// The build's page on the web (bkci-api 13), or the page of one execution of it.
@@ -262,7 +264,7 @@ fn authorization(code: &str, secret: &SecretString) -> anyhow::Result<HeaderValu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::scope::TaskScope;
+    use crate::model::scope::{JobScope, TaskScope};
 
     fn build() -> BuildRef {
         BuildRef {
@@ -298,9 +300,13 @@ mod tests {
     }
 
     #[test]
-    fn skip_never_goes_without_the_task_it_belongs_to() {
+    fn skip_and_failed_container_never_go_without_what_they_belong_to() {
         let stage = || ("stage-2".to_owned(), "Build".to_owned());
         let (id, name) = stage();
+        let job = || JobScope { id: "2".into(), name: "linux".into(), stage: "Build".into() };
+        let (jobs, others) = (vec!["linux".into()], Vec::new());
+        let failed_jobs = Scope::FailedJobs { id: stage().0, name: stage().1, jobs, others };
+        let failed_children = Scope::FailedChildren { matrix: job(), children: vec!["linux (a)".into()] };
         let cases = [
             (Scope::WholeBuild, None),
             (Scope::Stage { id, name }, Some("taskId=stage-2")),
@@ -308,6 +314,11 @@ mod tests {
                 Scope::SkipInStage { id: stage().0, name: stage().1, tasks: vec!["Unit tests".into()] },
                 Some("taskId=stage-2&skip=true"),
             ),
+            (failed_jobs, Some("taskId=stage-2&failedContainer=true")),
+            (Scope::Job(job()), Some("taskId=2")),
+            (Scope::Matrix(job()), Some("taskId=2")),
+            (Scope::Child(job()), Some("taskId=2")),
+            (failed_children, Some("taskId=2&failedContainer=true")),
             (Scope::Task(task("e-1")), Some("taskId=e-1")),
             (Scope::SkipTask(task("e-1")), Some("taskId=e-1&skip=true")),
         ];

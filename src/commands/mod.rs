@@ -106,6 +106,12 @@ pub struct RetryOptions {
     pub task: Option<String>,
     /// Skip this failed task, or this stage's failed tasks.
     pub skip: Option<String>,
+    /// Only failed jobs: of the stage or matrix that `task` names, else of the stage that failed.
+    #[serde(default)]
+    pub failed_jobs: bool,
+    /// Only say what would run.
+    #[serde(default)]
+    pub preview: bool,
 }
 
 /// A request, looked at together with our own rows.

@@ -6,7 +6,7 @@ use crate::bkci;
 use crate::model::BuildRef;
 use crate::model::build::Build;
 use crate::model::ids::{Uid, UserId};
-use crate::model::scope::{self, Scope};
+use crate::model::scope::{self, Refusal, Scope, Why};
 use crate::reply::{About, Failure, Reply, RetryOption};
 use crate::store::operations::Wish;
 
@@ -38,11 +38,17 @@ fn read(options: &RetryOptions) -> Result<(BuildRef, scope::Wanted), Box<Reply>>
     let project = options.project.parse().map_err(|_| malformed(RetryOption::Project, &options.project))?;
     let pipeline = options.pipeline.parse().map_err(|_| malformed(RetryOption::Pipeline, &options.pipeline))?;
     let build = options.build.parse().map_err(|_| malformed(RetryOption::Build, &options.build))?;
-    let part = match (&options.task, &options.skip) {
-        (Some(_), Some(_)) => return Err(Box::new(Reply::TaskAndSkip)),
-        (Some(task), None) => scope::Wanted::Retry(task.trim().to_owned()),
-        (None, Some(skip)) => scope::Wanted::Skip(skip.trim().to_owned()),
-        (None, None) => scope::Wanted::WholeBuild,
+    if options.preview {
+        return Err(Box::new(Reply::NoPreview));
+    }
+    let named = |text: &String| text.trim().to_owned();
+    let part = match (&options.task, &options.skip, options.failed_jobs) {
+        (Some(_), Some(_), _) => return Err(Box::new(Reply::TaskAndSkip)),
+        (None, Some(_), true) => return Err(Box::new(Reply::SkipAndFailedJobs)),
+        (stage, None, true) => scope::Wanted::FailedJobs(stage.as_ref().map(named)),
+        (Some(task), None, false) => scope::Wanted::Retry(named(task)),
+        (None, Some(skip), false) => scope::Wanted::Skip(named(skip)),
+        (None, None, false) => scope::Wanted::WholeBuild,
     };
     Ok((BuildRef { project, pipeline, build }, part))
 }
@@ -70,13 +76,19 @@ fn settle(wanted: Wanted, build: &Build, link: Option<String>) -> Decision {
         asked_by: wanted.asked_by,
         link,
     };
-    match Scope::resolve(build, &wanted.part) {
+    let resolved = Scope::resolve(build, &wanted.part).and_then(|scope| match scope.needs_confirmation(build) {
+        Some(Why::NotFailed) => Err(Refusal::Succeeded),
+        Some(Why::SkipsStage) | None => Ok(scope),
+    });
+    match resolved {
         Ok(scope) => {
+            let starts_before = scope.starts_by_hand(build);
             about.scope = Some(scope);
             Decision::Do(Action::Retry(Box::new(Wish {
                 about,
                 as_user: wanted.as_user,
                 count_before: build.execute_count,
+                starts_before,
                 from_webhook: build.from_webhook,
             })))
         }

@@ -92,6 +92,8 @@ fn retry(describe: &Describe) -> CreateCommand {
         .add_option(text("retry build").required(true))
         .add_option(text("retry task"))
         .add_option(text("retry skip"))
+        .add_option(option(CommandOptionType::Boolean, "retry failed_jobs", describe))
+        .add_option(option(CommandOptionType::Boolean, "retry preview", describe))
 }
 
 fn read_retry(options: &[ResolvedOption<'_>]) -> Result<Command, Unreadable> {
@@ -101,6 +103,8 @@ fn read_retry(options: &[ResolvedOption<'_>]) -> Result<Command, Unreadable> {
         build: required_text(options, "build")?,
         task: text(options, "task"),
         skip: text(options, "skip"),
+        failed_jobs: flag(options, "failed_jobs"),
+        preview: flag(options, "preview"),
     }))
 }
 
@@ -174,6 +178,11 @@ fn text(options: &[ResolvedOption<'_>], name: &str) -> Option<String> {
         ResolvedValue::String(text) => Some(text.to_owned()),
         _ => None,
     })
+}
+
+/// Left out is no.
+fn flag(options: &[ResolvedOption<'_>], name: &str) -> bool {
+    options.iter().any(|option| option.name == name && matches!(option.value, ResolvedValue::Boolean(true)))
 }
 
 fn required_text(options: &[ResolvedOption<'_>], name: &'static str) -> Result<String, Unreadable> {

@@ -62,6 +62,12 @@ impl BuildStatus {
         matches!(self, Self::Succeed | Self::ReviewProcessed | Self::Skip | Self::QualityCheckPass)
     }
 
+    /// Under way, or waiting for a person in the middle of it.
+    pub fn is_running(self) -> bool {
+        use BuildStatus as S;
+        matches!(self, S::Running | S::Reviewing | S::PrepareEnv | S::LoopWaiting | S::CallWaiting | S::Pause)
+    }
+
     /// Ended, one way or the other.
     pub fn is_finished(self) -> bool {
         self.is_failure() || self.is_success() || self.is_cancel()
@@ -94,6 +100,7 @@ mod tests {
         insta::assert_snapshot!(named(BuildStatus::is_failure), @"FAILED TERMINATE REVIEW_ABORT HEARTBEAT_TIMEOUT QUALITY_CHECK_FAIL QUEUE_TIMEOUT EXEC_TIMEOUT QUOTA_FAILED");
         insta::assert_snapshot!(named(BuildStatus::is_success), @"SUCCEED REVIEW_PROCESSED SKIP QUALITY_CHECK_PASS");
         insta::assert_snapshot!(named(BuildStatus::is_cancel), @"CANCELED");
+        insta::assert_snapshot!(named(BuildStatus::is_running), @"RUNNING REVIEWING PREPARE_ENV LOOP_WAITING CALL_WAITING PAUSE");
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub struct Wish {
     pub as_user: Uid,
     /// The build's attempt before (`executeCount`).
     pub count_before: u32,
+    /// In a build that still ran, where the attempt does not grow: how often the task had been started by hand before
+    /// (bkci-api 6.4, 7.2).
+    #[serde(default)]
+    pub starts_before: Option<u32>,
     /// The build's starters are those of its code event (bkci-api 6.5).
     pub from_webhook: bool,
 }
@@ -27,7 +31,12 @@ pub struct Wish {
 impl Wish {
     /// Two wishes with the same goal are one.
     pub fn goal(&self) -> String {
-        format!("retry/{}/{}", self.about.build.build, self.count_before)
+        let attempt = format!("retry/{}/{}", self.about.build.build, self.count_before);
+        let task = self.about.scope.as_ref().and_then(|scope| scope.task_id());
+        match (self.starts_before, task) {
+            (Some(starts), Some(task)) => format!("{attempt}/{task}/{starts}"),
+            (Some(_) | None, _) => attempt,
+        }
     }
 }
 

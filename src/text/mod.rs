@@ -5,6 +5,7 @@
 
 mod codes;
 mod plain;
+mod scopes;
 
 use std::sync::LazyLock;
 
@@ -17,7 +18,7 @@ pub use codes::KNOWN as KNOWN_CODES;
 pub use plain::{code, plain};
 
 use crate::model::ids::{Uid, UserId};
-use crate::model::scope::{Refusal, Scope, TaskScope};
+use crate::model::scope::Refusal;
 use crate::model::status::BuildStatus;
 use crate::model::{BuildRef, Locale, Rejection, Timestamp};
 use crate::reply::{About, Failure, Outcome, Reply, RetryOption};
@@ -113,6 +114,10 @@ pub fn say(reply: &Reply, locale: Locale) -> Sentence {
         Reply::NotRead { build, failure } => not_read(t, build, failure),
         Reply::Malformed { option, given } => malformed(t, *option, given),
         Reply::TaskAndSkip => simple(Tone::Bad, fl!(t, "task-and-skip-title"), fl!(t, "task-and-skip-body")),
+        Reply::SkipAndFailedJobs => {
+            simple(Tone::Bad, fl!(t, "skip-and-failed-jobs-title"), fl!(t, "skip-and-failed-jobs-body"))
+        }
+        Reply::NoPreview => simple(Tone::Bad, fl!(t, "no-preview-title"), fl!(t, "no-preview-body")),
         Reply::NotMapped { user } => {
             simple(Tone::Bad, fl!(t, "not-mapped-title"), fl!(t, "not-mapped-body", command = link_command(*user)))
         }
@@ -168,7 +173,7 @@ fn simple(tone: Tone, title: String, body: String) -> Sentence {
 
 fn retry(t: &FluentLanguageLoader, about: &About, outcome: &Outcome) -> Sentence {
     let who = mention(about.asked_by);
-    let scope = about.scope.as_ref().map_or_else(|| fl!(t, "scope-whole"), |scope| scope_text(t, scope));
+    let scope = about.scope.as_ref().map_or_else(|| fl!(t, "scope-whole"), |scope| scopes::scope_text(t, scope));
     let (tone, title, body) = match outcome {
         Outcome::Accepted { seen_later, .. } => {
             let name = plain(&about.pipeline_name, NAME_MAX);
@@ -251,29 +256,11 @@ fn retry(t: &FluentLanguageLoader, about: &About, outcome: &Outcome) -> Sentence
 }
 
 fn not_retried(t: &FluentLanguageLoader, about: &About, refusal: &Refusal, status: BuildStatus) -> Sentence {
-    let name = |text: &String| plain(text, NAME_MAX);
-    let body = match refusal {
-        Refusal::StillRunning(_) => fl!(t, "refusal-running", status = code(status.as_wire(), 30)),
-        Refusal::AtGate => fl!(t, "refusal-gate"),
-        Refusal::Succeeded => fl!(t, "refusal-succeeded"),
-        Refusal::TooOld => fl!(t, "refusal-old"),
-        Refusal::NotFound { named, candidates } if candidates.is_empty() => {
-            fl!(t, "refusal-not-found-none", named = code(named, GIVEN_MAX))
-        }
-        Refusal::NotFound { named, candidates } => {
-            let listed = candidates.iter().map(|(id, text)| format!("{} {}", code(id, 64), name(text)));
-            let listed = listed.collect::<Vec<_>>().join(" · ");
-            fl!(t, "refusal-not-found", named = code(named, GIVEN_MAX), candidates = listed)
-        }
-        Refusal::Shadowed { named } => fl!(t, "refusal-shadowed", named = code(named, GIVEN_MAX)),
-        Refusal::Trigger => fl!(t, "refusal-trigger"),
-        Refusal::NotFailed { name: text } => fl!(t, "refusal-not-failed", name = name(text)),
-        Refusal::NotRetryable { name: text } => fl!(t, "refusal-not-retryable", name = name(text)),
-        Refusal::NotSkippable { names } => fl!(t, "refusal-not-skippable", names = list(names)),
-    };
-    let title = fl!(t, "not-retried-title", pipeline = name(&about.pipeline_name), number = about.number.to_string());
+    let pipeline = plain(&about.pipeline_name, NAME_MAX);
+    let title = fl!(t, "not-retried-title", pipeline = pipeline, number = about.number.to_string());
     let mut fields = vec![field(fl!(t, "label-build"), code(about.build.build.as_str(), 64), false)];
     fields.extend(place_fields(t, about));
+    let body = scopes::refusal_text(t, refusal, status);
     Sentence { tone: Tone::Bad, title, body, fields, link: link(t, about) }
 }
 
@@ -338,33 +325,6 @@ fn mapping_list(t: &FluentLanguageLoader, entries: &[(UserId, Uid)], total: u32)
     let more = usize::try_from(total).unwrap_or(0).saturating_sub(entries.len());
     lines.extend((more > 0).then(|| fl!(t, "mapping-list-more", more = more.to_string())));
     simple(Tone::Neutral, title, lines.join("\n"))
-}
-
-fn scope_text(t: &FluentLanguageLoader, scope: &Scope) -> String {
-    let name = |text: &String| format!("**{}**", plain(text, NAME_MAX));
-    match scope {
-        Scope::WholeBuild => fl!(t, "scope-whole"),
-        Scope::Stage { name: text, .. } => fl!(t, "scope-stage", name = name(text)),
-        Scope::SkipInStage { name: text, tasks, .. } => {
-            fl!(t, "scope-skip-stage", name = name(text), tasks = list(tasks))
-        }
-        Scope::Task(TaskScope { name: text, job, stage, .. }) => {
-            fl!(t, "scope-task", name = name(text), job = plain(job, NAME_MAX), stage = plain(stage, NAME_MAX))
-        }
-        Scope::SkipTask(TaskScope { name: text, job, stage, .. }) => {
-            fl!(t, "scope-skip-task", name = name(text), job = plain(job, NAME_MAX), stage = plain(stage, NAME_MAX))
-        }
-    }
-}
-
-/// A few names, so that a hundred of them do not push out the rest.
-fn list(names: &[String]) -> String {
-    const LISTED: usize = 8;
-    let mut listed: Vec<String> = names.iter().take(LISTED).map(|name| plain(name, NAME_MAX)).collect();
-    if names.len() > LISTED {
-        listed.push(format!("+{}", names.len() - LISTED));
-    }
-    listed.join(", ")
 }
 
 fn place_fields(t: &FluentLanguageLoader, about: &About) -> [Field; 2] {

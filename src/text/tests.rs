@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::model::RejectedBy;
+use crate::model::scope::{JobScope, Kind, Part, Scope, TaskScope};
 
 /// Key → the variables it uses.
 fn keys(catalogue: &str) -> BTreeMap<String, BTreeSet<String>> {
@@ -35,6 +36,8 @@ fn every_command_and_option_is_described_in_every_language() {
             "retry build",
             "retry task",
             "retry skip",
+            "retry failed_jobs",
+            "retry preview",
             "mapping",
             "mapping set",
             "mapping set user",
@@ -102,28 +105,61 @@ fn outcomes() -> Vec<Outcome> {
     ]
 }
 
-fn replies() -> Vec<Reply> {
-    let hostile = || HOSTILE.to_owned();
-    let task = || TaskScope { id: hostile(), name: hostile(), job: hostile(), stage: hostile() };
-    let scopes = [
-        Scope::WholeBuild,
-        Scope::Stage { id: hostile(), name: hostile() },
-        Scope::SkipInStage { id: hostile(), name: hostile(), tasks: vec![hostile(); 20] },
-        Scope::Task(task()),
-        Scope::SkipTask(task()),
-    ];
-    let refusals = [
+/// Every refusal, with `text` wherever a stranger's text stands.
+fn refusals(text: &str) -> Vec<Refusal> {
+    let text = || text.to_owned();
+    let part = |within| Part { kind: Kind::Task, id: text(), name: text(), within };
+    let parts = || vec![part(vec![text(), text()]), part(Vec::new())];
+    vec![
         Refusal::StillRunning(BuildStatus::Running),
         Refusal::AtGate,
         Refusal::Succeeded,
         Refusal::TooOld,
-        Refusal::NotFound { named: hostile(), candidates: vec![(hostile(), hostile()); 5] },
-        Refusal::NotFound { named: hostile(), candidates: Vec::new() },
-        Refusal::Shadowed { named: hostile() },
+        Refusal::NotFound { named: text(), candidates: parts() },
+        Refusal::Ambiguous { named: text(), candidates: (0..10).flat_map(|_| parts()).collect() },
+        Refusal::SkipWhat { name: text(), candidates: parts() },
+        Refusal::SkipWhat { name: text(), candidates: Vec::new() },
+        Refusal::FinallyRunning,
+        Refusal::StageNotRunning { name: text() },
+        Refusal::JobRunning { name: text() },
+        Refusal::Finally { name: text() },
+        Refusal::Behind { name: text(), stage: text() },
+        Refusal::Template { name: text() },
+        Refusal::NothingFailed,
+        Refusal::FailedJobsOf { name: text() },
+        Refusal::NotFound { named: text(), candidates: Vec::new() },
+        Refusal::Shadowed { named: text() },
         Refusal::Trigger,
-        Refusal::NotFailed { name: hostile() },
-        Refusal::NotRetryable { name: hostile() },
-        Refusal::NotSkippable { names: vec![hostile()] },
+        Refusal::NotFailed { name: text() },
+        Refusal::NotRetryable { name: text() },
+        Refusal::NotSkippable { names: vec![text()] },
+    ]
+}
+
+fn not_retried(refusal: Refusal) -> Reply {
+    Reply::NotRetried { about: about(None), refusal, status: BuildStatus::Running }
+}
+
+fn replies() -> Vec<Reply> {
+    let hostile = || HOSTILE.to_owned();
+    let task = || TaskScope { id: hostile(), name: hostile(), job: hostile(), stage: hostile() };
+    let job = || JobScope { id: hostile(), name: hostile(), stage: hostile() };
+    let failed_jobs = |others| {
+        let (id, name, jobs) = (hostile(), hostile(), vec![hostile(); 20]);
+        Scope::FailedJobs { id, name, jobs, others }
+    };
+    let scopes = [
+        Scope::WholeBuild,
+        Scope::Stage { id: hostile(), name: hostile() },
+        Scope::SkipInStage { id: hostile(), name: hostile(), tasks: vec![hostile(); 20] },
+        failed_jobs(Vec::new()),
+        failed_jobs(vec![hostile(); 20]),
+        Scope::Job(job()),
+        Scope::Matrix(job()),
+        Scope::Child(job()),
+        Scope::FailedChildren { matrix: job(), children: vec![hostile(); 20] },
+        Scope::Task(task()),
+        Scope::SkipTask(task()),
     ];
     let failures = [
         Failure::Rejected(rejection(2_101_163)),
@@ -137,17 +173,15 @@ fn replies() -> Vec<Reply> {
     let mut replies: Vec<Reply> =
         outcomes().into_iter().map(|outcome| Reply::Retry { about: about(Some(Scope::WholeBuild)), outcome }).collect();
     replies.extend(scopes.map(|scope| Reply::Retry { about: about(Some(scope)), outcome: Outcome::Sent }));
-    replies.extend(refusals.map(|refusal| Reply::NotRetried {
-        about: about(None),
-        refusal,
-        status: BuildStatus::Running,
-    }));
+    replies.extend(refusals(HOSTILE).into_iter().map(not_retried));
     replies.extend(failures.map(|failure| Reply::NotRead { build: about(None).build, failure }));
     let options = [RetryOption::Project, RetryOption::Pipeline, RetryOption::Build];
     replies.extend(options.map(|option| Reply::Malformed { option, given: hostile() }));
     let (user, shared_with) = (UserId(42), vec![UserId(7)]);
     replies.extend([
         Reply::TaskAndSkip,
+        Reply::SkipAndFailedJobs,
+        Reply::NoPreview,
         Reply::NotMapped { user },
         Reply::NotAdministrator,
         Reply::ServerNotServed,
@@ -237,9 +271,10 @@ fn every_refusal_says_what_to_do_next() {
             let body = say(&Reply::NotRead { build: about(None).build, failure }, locale).body;
             assert!(sentences(&body) >= 2, "{code}: {body}");
         }
-        let refusal = Refusal::NotFailed { name: "unit".into() };
-        let body = say(&Reply::NotRetried { about: about(None), refusal, status: BuildStatus::Failed }, locale).body;
-        assert!(sentences(&body) >= 2, "{body}");
+        for refusal in refusals("unit") {
+            let body = say(&not_retried(refusal.clone()), locale).body;
+            assert!(sentences(&body) >= 2, "{refusal:?}: {body}");
+        }
     }
 }
 

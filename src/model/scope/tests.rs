@@ -1,0 +1,268 @@
+use super::*;
+use crate::model::Timestamp;
+use crate::model::build::{Job, Options, Stage, Task};
+use crate::model::status::BuildStatus;
+use BuildStatus as S;
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+pub(super) fn task(id: &str, status: Option<BuildStatus>) -> Task {
+    let (id, name) = (id.to_owned(), format!("task {id}"));
+    let (can_retry, can_skip, options) = (failed_or_canceled(status), false, Options::default());
+    let (step_id, starts_by_hand, waits_for_a_person, took, error) = (None, 0, false, None, None);
+    Task { id, step_id, name, status, can_retry, can_skip, options, starts_by_hand, waits_for_a_person, took, error }
+}
+
+/// What a person may skip after it failed (bkci-api 7.2).
+pub(super) fn skippable_task(id: &str) -> Task {
+    let options = Options { continue_when_failed: true, manual_skip: true, ..Options::default() };
+    Task { can_skip: true, options, ..task(id, Some(S::Failed)) }
+}
+
+pub(super) fn job(id: &str, status: BuildStatus, tasks: Vec<Task>) -> Job {
+    Job {
+        id: id.into(),
+        job_id: None,
+        name: format!("job {id}"),
+        status: Some(status),
+        can_retry: failed_or_canceled(Some(status)),
+        enabled: true,
+        conditional: false,
+        continue_when_failed: false,
+        matrix: false,
+        fast_kill: false,
+        took: None,
+        tasks,
+        children: Vec::new(),
+    }
+}
+
+/// A matrix whose children have the tasks of `tasks`, with ids of their own.
+pub(super) fn matrix(id: &str, tasks: Vec<Task>, children: &[BuildStatus]) -> Job {
+    let status = children.iter().copied().find(|status| status.is_failure()).unwrap_or(S::Succeed);
+    let child = |(index, status): (usize, &BuildStatus)| {
+        let own = |task: &Task| Task { id: format!("{}-{index}", task.id), status: Some(*status), ..task.clone() };
+        let tasks = tasks.iter().map(own).map(|t| Task { can_retry: failed_or_canceled(t.status), ..t }).collect();
+        Job { name: format!("job {id} ({index})"), ..job(&format!("{id}00{}", index + 1), *status, tasks) }
+    };
+    let children = children.iter().enumerate().map(child).collect();
+    Job { matrix: true, children, ..job(id, status, tasks) }
+}
+
+pub(super) fn stage(id: &str, status: Option<BuildStatus>, jobs: Vec<Job>) -> Stage {
+    Stage {
+        id: id.into(),
+        name: format!("name of {id}"),
+        status,
+        can_retry: failed_or_canceled(status),
+        finally: false,
+        enabled: true,
+        conditional: false,
+        fast_kill: false,
+        gated: false,
+        took: None,
+        jobs,
+    }
+}
+
+pub(super) fn finally(id: &str, status: BuildStatus, jobs: Vec<Job>) -> Stage {
+    Stage { finally: true, can_retry: false, ..stage(id, Some(status), jobs) }
+}
+
+pub(super) fn build(status: BuildStatus, stages: Vec<Stage>) -> Build {
+    let trigger = job("0", S::Succeed, vec![task("T-1-1-1", Some(S::Succeed))]);
+    let trigger = stage("stage-1", Some(S::Succeed), vec![trigger]);
+    Build {
+        id: "b-7a1d9e3c5b2f4a6d8c0e1f2a3b4c5d6e".parse().expect("an id"),
+        pipeline: "p-4f0c1d0f0d8e4c7c9b6f3a2e1d0c9b8a".parse().expect("an id"),
+        pipeline_name: "nightly".into(),
+        number: 128,
+        status,
+        execute_count: 1,
+        started: Some(Timestamp(1_000)),
+        ended: status.is_finished().then_some(Timestamp(2_000)),
+        read_at: Timestamp(3_000),
+        from_webhook: false,
+        starters: vec!["alice".into()],
+        errors: Vec::new(),
+        stages: std::iter::once(trigger).chain(stages).collect(),
+    }
+}
+
+fn failed_build() -> Build {
+    let compile = job("1", S::Succeed, vec![task("e-ok", Some(S::Succeed))]);
+    let test = job("2", S::Failed, vec![skippable_task("e-lint"), task("e-unit", Some(S::Failed))]);
+    let last = job("3", S::Failed, vec![Task { can_retry: false, ..task("e-last", Some(S::Failed)) }]);
+    let middle = stage("stage-2", Some(S::Failed), vec![compile, test]);
+    build(S::Failed, vec![middle, finally("stage-3", S::Failed, vec![last])])
+}
+
+fn resolve(build: &Build, wanted: Wanted) -> String {
+    match Scope::resolve(build, &wanted) {
+        Ok(scope) => {
+            let failed = if scope.only_failed_jobs() { " only failed jobs" } else { "" };
+            let skip = if scope.skips() { " skip" } else { "" };
+            format!("{}{failed}{skip}", scope.task_id().unwrap_or("everything"))
+        }
+        Err(refusal) => format!("{refusal:?}"),
+    }
+}
+
+fn retry(build: &Build, named: &str) -> String {
+    resolve(build, Wanted::Retry(named.into()))
+}
+
+fn skip(build: &Build, named: &str) -> String {
+    resolve(build, Wanted::Skip(named.into()))
+}
+
+fn failed_jobs(build: &Build, named: Option<&str>) -> String {
+    resolve(build, Wanted::FailedJobs(named.map(str::to_owned)))
+}
+
+#[test]
+fn an_id_that_was_found_is_sent_and_nothing_else_is() {
+    let build = failed_build();
+    assert_eq!(resolve(&build, Wanted::WholeBuild), "everything");
+    assert_eq!(retry(&build, "e-unit"), "e-unit");
+    assert_eq!(retry(&build, " e-unit "), "e-unit");
+    assert_eq!(retry(&build, "stage-2"), "stage-2");
+    assert_eq!(retry(&build, "2"), "2", "a job");
+    assert_eq!(skip(&build, "e-lint"), "e-lint skip");
+    assert_eq!(failed_jobs(&build, None), "stage-2 only failed jobs");
+    assert_eq!(failed_jobs(&build, Some("stage-2")), "stage-2 only failed jobs");
+    assert!(skip(&build, "e-unit").starts_with("NotSkippable"));
+    assert!(skip(&build, "stage-2").contains("task e-unit"), "one of its failed tasks may not be skipped");
+    assert!(retry(&build, "e-ok").starts_with("NotFailed"));
+    assert!(retry(&build, "1").starts_with("NotFailed"), "a job that succeeded");
+    assert!(retry(&build, "stage-1").starts_with("Trigger"));
+    assert!(retry(&build, "T-1-1-1").starts_with("Trigger"));
+    assert!(retry(&build, "stage-3").starts_with("Finally"));
+    assert!(retry(&build, "e-last").starts_with("NotRetryable"));
+    for unknown in ["", " ", "e-none", "stage-9", "7", "E-UNIT"] {
+        assert!(retry(&build, unknown).starts_with("NotFound"), "{unknown:?}: {}", retry(&build, unknown));
+        assert!(skip(&build, unknown).starts_with("NotFound"), "{unknown:?}");
+        assert!(failed_jobs(&build, Some(unknown)).starts_with("NotFound"), "{unknown:?}");
+    }
+    assert!(retry(&build, "e-none").contains("e-lint"), "says what could have been meant");
+}
+
+#[test]
+fn a_name_or_step_id_is_enough_when_only_one_thing_that_failed_bears_it() {
+    let mut build = failed_build();
+    for (job, task, step) in [(0, 0, "unit"), (1, 1, "unit"), (1, 0, "lint")] {
+        build.stages[1].jobs[job].tasks[task].step_id = Some(step.into());
+    }
+    build.stages[1].jobs[1].job_id = Some("tests".into());
+    assert_eq!(retry(&build, "unit"), "e-unit", "the other one succeeded");
+    assert_eq!(retry(&build, "TASK E-Unit"), "e-unit");
+    assert_eq!(retry(&build, "tests"), "2");
+    assert_eq!(retry(&build, "Name of Stage-2"), "stage-2");
+    assert!(retry(&build, "task e-un").starts_with("NotFound"), "a part of a name is no name");
+
+    build.stages[1].jobs[1].tasks[0].step_id = Some("unit".into());
+    let refused = retry(&build, "unit");
+    assert!(refused.starts_with("Ambiguous") && refused.contains("e-lint") && refused.contains("e-unit"), "{refused}");
+    assert_eq!(retry(&build, "e-unit"), "e-unit", "its id still names it");
+
+    build.stages[1].jobs[1].name = "name of stage-2".into();
+    assert!(retry(&build, "name of stage-2").starts_with("Ambiguous"), "a stage and a job");
+    assert_eq!(failed_jobs(&build, Some("name of stage-2")), "stage-2 only failed jobs", "only the stage can be meant");
+}
+
+#[test]
+fn an_id_that_bkci_would_take_for_something_else_is_refused() {
+    let mut build = failed_build();
+    build.stages[1].jobs[0].tasks[0].step_id = Some("e-unit".into());
+    assert!(retry(&build, "e-unit").starts_with("Shadowed"));
+    assert!(retry(&build, "task e-unit").starts_with("Shadowed"), "by name as well");
+    assert!(retryable(&build).iter().all(|part| part.id != "e-unit"));
+    build.stages[1].jobs[0].tasks[0].step_id = Some("2".into());
+    assert!(retry(&build, "2").starts_with("Shadowed"), "a job behind a step id");
+    let mut build = failed_build();
+    build.stages[0].jobs[0].tasks[0].step_id = Some("stage-2".into());
+    assert!(failed_jobs(&build, None).starts_with("Shadowed"), "a stage behind a step id of the trigger");
+    let mut build = failed_build();
+    build.stages[1].jobs[1].tasks[1].id = String::new();
+    assert!(retry(&build, "task e-unit").starts_with("Shadowed"), "without an id BK-CI would run everything");
+}
+
+#[test]
+fn the_state_of_the_build_decides_first() {
+    let with = |change: fn(&mut Build)| {
+        let mut build = failed_build();
+        change(&mut build);
+        resolve(&build, Wanted::WholeBuild)
+    };
+    assert_eq!(with(|b| b.status = S::Running), "StillRunning(Running)");
+    assert_eq!(with(|b| b.status = S::Unknown), "StillRunning(Unknown)");
+    assert_eq!(with(|b| (b.status, b.ended) = (S::StageSuccess, None)), "AtGate");
+    assert_eq!(with(|b| b.status = S::Canceled), "everything");
+    assert_eq!(with(|b| b.read_at = Timestamp(1_001 + 28 * DAY_MS)), "TooOld");
+    assert_eq!(with(|b| b.read_at = Timestamp(1_000 + 28 * DAY_MS)), "everything");
+    assert_eq!(with(|b| (b.started, b.read_at) = (None, Timestamp(90 * DAY_MS))), "everything", "it never started");
+}
+
+#[test]
+fn what_is_risky_is_told() {
+    let why =
+        |build: &Build, wanted: Wanted| Scope::resolve(build, &wanted).map(|scope| scope.needs_confirmation(build));
+    let mut build = failed_build();
+    assert_eq!(why(&build, Wanted::WholeBuild), Ok(None));
+    assert_eq!(why(&build, Wanted::Skip("e-lint".into())), Ok(None));
+    build.stages[1].jobs[1].tasks.pop();
+    assert_eq!(why(&build, Wanted::Skip("stage-2".into())), Ok(Some(Why::SkipsStage)));
+    build.status = S::StageSuccess;
+    assert_eq!(why(&build, Wanted::WholeBuild), Ok(Some(Why::NotFailed)), "stopped at a gate on purpose");
+    build.status = S::Succeed;
+    assert_eq!(why(&build, Wanted::WholeBuild), Ok(Some(Why::NotFailed)));
+    assert_eq!(why(&build, Wanted::Retry("stage-2".into())), Ok(Some(Why::NotFailed)), "whatever is named");
+}
+
+#[test]
+fn a_matrix_is_named_whole_or_by_a_child_and_its_templates_never() {
+    let tasks = vec![task("e-t", None), Task { step_id: Some("t".into()), ..task("e-u", None) }];
+    let jobs = vec![matrix("2", tasks, &[S::Succeed, S::Failed, S::Failed])];
+    let build = build(S::Failed, vec![stage("stage-2", Some(S::Failed), jobs)]);
+    assert_eq!(retry(&build, "2"), "2");
+    assert_eq!(failed_jobs(&build, Some("2")), "2 only failed jobs");
+    assert_eq!(failed_jobs(&build, Some("job 2")), "2 only failed jobs");
+    assert_eq!(retry(&build, "2002"), "2002");
+    assert_eq!(retry(&build, "job 2 (1)"), "2002");
+    assert!(retry(&build, "2001").starts_with("NotFailed"));
+    assert_eq!(retry(&build, "e-t-1"), "e-t-1");
+    assert!(retry(&build, "e-t").starts_with("Template"));
+    let refused = retry(&build, "t");
+    assert!(refused.starts_with("Ambiguous") && refused.contains("e-u-1") && !refused.contains("\"e-u\""), "{refused}");
+    assert!(failed_jobs(&build, Some("2002")).starts_with("FailedJobsOf"));
+    assert!(failed_jobs(&build, Some("e-t-1")).starts_with("FailedJobsOf"));
+    for job in ["2", "2002"] {
+        let refused = skip(&build, job);
+        assert!(refused.starts_with("SkipWhat") && refused.contains("e-t-1"), "{refused}");
+    }
+}
+
+#[test]
+fn a_stage_behind_one_that_stays_failed_is_refused_and_failed_jobs_begin_with_the_first() {
+    let of = |id: &str, job_id: &str| {
+        let jobs = vec![job(job_id, S::Failed, vec![task(&format!("e-{job_id}"), Some(S::Failed))])];
+        stage(id, Some(S::Failed), jobs)
+    };
+    let build = build(S::Failed, vec![of("stage-2", "1"), of("stage-3", "2")]);
+    for named in ["stage-3", "2", "e-2"] {
+        assert!(retry(&build, named).starts_with("Behind"), "{named}");
+    }
+    let scope = Scope::resolve(&build, &Wanted::FailedJobs(None));
+    let (id, name, jobs) = ("stage-2".to_owned(), "name of stage-2".to_owned(), vec!["job 1".to_owned()]);
+    assert_eq!(scope, Ok(Scope::FailedJobs { id, name, jobs, others: vec!["name of stage-3".to_owned()] }));
+}
+
+#[test]
+fn nothing_is_offered_that_would_be_refused() {
+    let build = failed_build();
+    let ids = |parts: Vec<Part>| parts.into_iter().map(|part| part.id).collect::<Vec<_>>();
+    assert_eq!(ids(retryable(&build)), ["stage-2", "2", "e-lint", "e-unit", "3"]);
+    assert_eq!(ids(skippable(&build)), ["e-lint"]);
+    let running = Build { status: S::Running, ended: None, ..failed_build() };
+    assert_eq!(ids(retryable(&running)), Vec::<String>::new(), "its stage does not run");
+}
