@@ -8,10 +8,11 @@ use std::time::Duration;
 use crate::app::App;
 use crate::bkci;
 use crate::model::Timestamp;
-use crate::model::build::Build;
+use crate::model::build::{Build, failed_or_canceled};
+use crate::model::scope::Scope;
 use crate::reply::Outcome;
 use crate::store::deliveries::Claimed as Delivery;
-use crate::store::operations::{Claimed, State, Step};
+use crate::store::operations::{Claimed, State, Step, Wish};
 
 /// After this long without an answer the person is told so (contract 5: within 5 s).
 const INTERIM: Duration = Duration::from_millis(3_500);
@@ -138,6 +139,10 @@ async fn look(app: &App, operation: &Claimed) -> anyhow::Result<Option<Delivery>
         }
         Verdict::Theirs { by, attempt } => ended(State::Overtaken, Outcome::Overtaken { by, attempt }),
         Verdict::Unclear { attempt } => ended(State::Overtaken, Outcome::CannotTell { attempt }),
+        Verdict::Moved if operation.state == State::Unconfirmed && app.store.superseded(operation).await? => {
+            ended(State::Overtaken, Outcome::Superseded)
+        }
+        Verdict::Moved => ended(State::Overtaken, Outcome::CannotTellTask),
         Verdict::NotYet => wait(operation, read.is_ok(), now),
     };
     if let Some(outcome) = &step.outcome {
@@ -185,11 +190,39 @@ enum Verdict {
     Theirs { by: String, attempt: u32 },
     /// There is a next attempt, and nothing says whose.
     Unclear { attempt: u32 },
+    /// In the same attempt the task is not as it was, and nothing says who did that.
+    Moved,
+}
+
+fn judge(operation: &Claimed, build: &Build) -> Verdict {
+    let wish = &operation.wish;
+    match (wish.starts_before, &wish.about.scope) {
+        (Some(before), Some(scope)) => judge_running(wish, build, (scope, before)),
+        (Some(_) | None, _) => judge_ended(wish, build),
+    }
+}
+
+/// A retry in a build that runs adds no entry to `recordList` and no attempt: the witness is the task itself, its state
+/// and how often it was started by hand (bkci-api 6.4, 7.2).
+fn judge_running(wish: &Wish, build: &Build, (scope, before): (&Scope, u32)) -> Verdict {
+    if build.execute_count > wish.count_before {
+        // The build had ended before the call arrived, or was retried since.
+        return match judge_ended(wish, build) {
+            Verdict::Theirs { attempt, .. } => Verdict::Unclear { attempt },
+            verdict => verdict,
+        };
+    }
+    let Some((job, task)) = scope.first_task(build) else { return Verdict::NotYet };
+    let started = task.is_some_and(|task| task.starts_by_hand > before);
+    let status = match (scope, task) {
+        (Scope::Child(_), _) | (_, None) => job.status,
+        (_, Some(task)) => task.status,
+    };
+    if started || !failed_or_canceled(status) { Verdict::Moved } else { Verdict::NotYet }
 }
 
 /// The witness is who started the attempt after the one we knew (`recordList`, bkci-api 7.2).
-fn judge(operation: &Claimed, build: &Build) -> Verdict {
-    let wish = &operation.wish;
+fn judge_ended(wish: &Wish, build: &Build) -> Verdict {
     if build.execute_count <= wish.count_before {
         return Verdict::NotYet;
     }

@@ -205,6 +205,8 @@ pub enum Outcome {
         /// The attempt.
         attempt: u32,
     },
+    /// In a build that runs the task is not as it was, and BK-CI does not tell who did that.
+    CannotTellTask,
     /// BK-CI had not carried it out; a later wish for the same was.
     Superseded,
     /// Somebody had asked for the same before.
@@ -251,7 +253,7 @@ impl Outcome {
             Self::Misconfigured { .. } => "misconfigured",
             Self::Unconfirmed { .. } => "unconfirmed",
             Self::Overtaken { .. } => "overtaken",
-            Self::CannotTell { .. } => "cannot_tell",
+            Self::CannotTell { .. } | Self::CannotTellTask => "cannot_tell",
             Self::Superseded => "superseded",
             Self::AlreadyAsked { .. } => "already_asked",
         }

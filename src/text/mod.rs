@@ -215,6 +215,10 @@ fn retry(t: &FluentLanguageLoader, about: &About, outcome: &Outcome) -> Sentence
             let body = fl!(t, "cannot-tell-body", attempt = attempt.to_string(), who = who);
             (Tone::Waiting, fl!(t, "cannot-tell-title"), body)
         }
+        Outcome::CannotTellTask => {
+            let body = fl!(t, "cannot-tell-task-body", scope = scope, who = who);
+            (Tone::Waiting, fl!(t, "cannot-tell-task-title"), body)
+        }
         Outcome::Superseded => (Tone::Neutral, fl!(t, "superseded-title"), fl!(t, "superseded-body", who = who)),
         Outcome::AlreadyAsked { first, accepted } => {
             let first = mention(*first);
@@ -244,7 +248,10 @@ fn retry(t: &FluentLanguageLoader, about: &About, outcome: &Outcome) -> Sentence
         | Outcome::Superseded => {
             fields.push(field(fl!(t, "label-build"), code(about.build.build.as_str(), 64), false));
         }
-        Outcome::Unconfirmed { .. } | Outcome::Overtaken { .. } | Outcome::CannotTell { .. } => {
+        Outcome::Unconfirmed { .. }
+        | Outcome::Overtaken { .. }
+        | Outcome::CannotTell { .. }
+        | Outcome::CannotTellTask => {
             fields.push(field(fl!(t, "label-build"), code(about.build.build.as_str(), 64), false));
         }
         Outcome::AlreadyAsked { .. } => {

@@ -99,6 +99,7 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::Unconfirmed { looked_for_s: 75, readable: false },
         Outcome::Overtaken { by: HOSTILE.into(), attempt: 2 },
         Outcome::CannotTell { attempt: 2 },
+        Outcome::CannotTellTask,
         Outcome::Superseded,
         Outcome::AlreadyAsked { first: UserId(7), accepted: true },
         Outcome::AlreadyAsked { first: UserId(7), accepted: false },

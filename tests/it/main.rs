@@ -7,4 +7,5 @@ mod mapping;
 mod program;
 mod restart;
 mod retry;
+mod running;
 mod transport;
