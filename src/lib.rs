@@ -32,13 +32,15 @@
 //! 1. Discord delivers an interaction by websocket ([`discord::gateway`]) or by signed POST ([`discord::endpoint`]). Both
 //!    hand it to [`discord::handle`] and do nothing else.
 //! 2. [`discord::slash::read`] makes a [`commands::Request`] of it.
-//! 3. [`commands::open`] looks at the request and our own rows, and settles whether the answer is private. The receipt is
+//! 3. [`commands::open`] looks at the request and our own rows, and settles where the answer appears. The receipt is
 //!    written; then the interaction is acknowledged while, at the same time, [`commands::Opened::decide`] reads the build
 //!    as that person's UID. Nothing was changed at BK-CI so far.
 //! 4. [`model::scope::Scope::resolve`] finds what was named in the build, or says why not. Only an id that was found there
 //!    is ever sent.
 //! 5. [`commands::record`] writes the decision: a delivery, or an operation that says *sending* and is leased to this
-//!    process. The same interaction twice is one row; two people with the same goal meet on a unique index.
+//!    process. The same interaction twice is one row; two people with the same goal meet on a unique index. A preview, and
+//!    whatever the asker has to agree to, becomes a delivery and an offer: a button enters at 2 through
+//!    [`discord::buttons::read`], as the person who presses, and is good only while the build is as it was shown.
 //! 6. [`operations::carry_out`] asks BK-CI, once. A lost answer is never repeated: the build is read until it shows the
 //!    next attempt and who started it, or for 75 s; later looks still correct the message.
 //! 7. [`store::Store::conclude`] writes outcome and delivery in one transaction.

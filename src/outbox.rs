@@ -52,6 +52,10 @@ pub async fn deliver(app: &App, client: &Client, delivery: &Claimed) -> anyhow::
             app.metrics.delivery("delivered");
             app.store.delivered(delivery, message).await?
         }
+        Sent::Became(message) => {
+            app.store.became(delivery, message, now).await?;
+            false
+        }
         Sent::Never(why) => {
             tracing::warn!(delivery = delivery.id, cause = %delivery.cause, why, "cannot be said");
             app.metrics.delivery("given_up");
@@ -71,17 +75,25 @@ pub async fn deliver(app: &App, client: &Client, delivery: &Claimed) -> anyhow::
     Ok(())
 }
 
+/// So often a message is made whose answer was lost, within half a minute.
+const CREATES: i64 = 3;
+
 enum Sent {
     Arrived(Option<MessageId>),
+    /// The message is there, perhaps with an older text.
+    Became(MessageId),
     NotNow(String),
     Never(String),
 }
 
 async fn send(client: &Client, delivery: &Claimed, rendered: &Rendered, now: Timestamp) -> Sent {
-    if let Some((token, expires)) = &delivery.token
-        && now.plus(TOKEN_MARGIN) < *expires
-    {
-        match client.edit_reply(token.expose_secret(), rendered.edit_reply()).await {
+    let token = delivery.token.as_ref().filter(|(_, expires)| now.plus(TOKEN_MARGIN) < *expires);
+    let token = token.map(|(token, _)| token.expose_secret());
+    if delivery.post {
+        return post(client, delivery, rendered, token).await;
+    }
+    if let Some(token) = token {
+        match client.edit_reply(token, rendered.edit_reply()).await {
             Ok(message) => return Sent::Arrived(Some(message)),
             Err(Error::Gone { .. }) => {}
             Err(error) => return failed(&error),
@@ -97,9 +109,39 @@ async fn send(client: &Client, delivery: &Claimed, rendered: &Rendered, now: Tim
             Err(error) => return failed(&error),
         }
     }
+    create(client, delivery, rendered).await
+}
+
+/// A message of its own: by the bot itself, and where it may not post, by the interaction's token.
+async fn post(client: &Client, delivery: &Claimed, rendered: &Rendered, token: Option<&str>) -> Sent {
+    let Some(message) = delivery.message else {
+        let created = create(client, delivery, rendered).await;
+        let (Sent::Never(why), Some(token)) = (&created, token) else { return created };
+        return match client.follow_up(token, rendered.follow_up()).await {
+            Ok(message) => Sent::Arrived(Some(message)),
+            Err(Error::RateLimited) => Sent::NotNow(why.clone()),
+            Err(error) => Sent::Never(format!("{why}; {error}")),
+        };
+    };
+    match (client.edit_message(delivery.channel, message, rendered.edit_message()).await, token) {
+        (Ok(()), _) => Sent::Arrived(None),
+        (Err(Error::Gone { .. } | Error::Forbidden { .. }), Some(token)) => {
+            match client.edit_follow_up(token, message, rendered.follow_up()).await {
+                Ok(()) => Sent::Arrived(None),
+                Err(error) => failed(&error),
+            }
+        }
+        (Err(error), _) => failed(&error),
+    }
+}
+
+async fn create(client: &Client, delivery: &Claimed, rendered: &Rendered) -> Sent {
     match client.create_message(delivery.channel, rendered.create_message(&nonce(delivery))).await {
+        // After a lost answer Discord gives back the message that was made then, with the text of then.
+        Ok(message) if delivery.attempts > 1 => Sent::Became(message),
         Ok(message) => Sent::Arrived(Some(message)),
-        // Discord forgets a nonce after minutes, so a message whose answer was lost is not posted again.
+        // Discord forgets a nonce after minutes, so it may be used again only while the first try is seconds ago.
+        Err(error @ Error::Unanswered { .. }) if delivery.attempts < CREATES => Sent::NotNow(error.to_string()),
         Err(error @ Error::Unanswered { .. }) => Sent::Never(format!("posted anew, and the answer was lost: {error}")),
         Err(error @ (Error::Gone { .. } | Error::Forbidden { .. })) => Sent::Never(error.to_string()),
         Err(error) => failed(&error),
@@ -119,9 +161,9 @@ fn failed(error: &Error) -> Sent {
     }
 }
 
-/// The same for each try of one text; at most 25 characters (discord-rules 4).
+/// The same for each try to make one message; at most 25 characters (discord-rules 4).
 fn nonce(delivery: &Claimed) -> String {
-    format!("{}r{}", delivery.cause, delivery.revision % 1000)
+    format!("{}{}", delivery.cause, if delivery.post { "p" } else { "a" })
 }
 
 fn back_off(attempts: i64) -> Duration {

@@ -1,10 +1,10 @@
 //! Decides what was left without a decision: a process died between a receipt and its decision.
 //!
-//! While the wish is fresh it is decided anew, since nothing was changed before a decision. Later the person is told
-//! that nothing was done.
+//! It is decided anew, since nothing was changed before a decision. What would be done is done only while the wish is
+//! fresh; later the person is told that nothing was done, and asked again where a button can do that.
 
 use crate::app::App;
-use crate::commands::{self, Decision, FRESH, Recorded};
+use crate::commands::{self, Decision, Recorded};
 use crate::reply::Reply;
 
 /// Takes one receipt that was left. `false`: there was none.
@@ -19,12 +19,12 @@ pub async fn step(app: &App) -> anyhow::Result<bool> {
     };
     let age = now.since(receipt.received);
     tracing::warn!(interaction = %receipt.request.interaction, age_ms = age.as_millis(), "left without a decision");
-    let decision = if age > FRESH {
+    let opened = commands::open(app, &receipt.request).await?;
+    // What was acknowledged as public must not show what would now be private.
+    let decision = if opened.answer.is_private() && !receipt.private {
         Decision::Say(Reply::NothingDone)
     } else {
-        let opened = commands::open(app, &receipt.request).await?;
-        // What was acknowledged as public must not show what would now be private.
-        if opened.private && !receipt.private { Decision::Say(Reply::NothingDone) } else { opened.decide(app).await }
+        opened.decide(app).await
     };
     match commands::record(app, &receipt, decision).await? {
         Recorded::Answer(delivery) => {

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
-use crate::model::ids::{Uid, UserId};
-use crate::model::scope::{self, Scope};
+use crate::model::ids::{OfferId, Uid, UserId};
+use crate::model::scope::{self, Plan, Scope};
 use crate::model::{BuildRef, Rejection, status::BuildStatus};
 
 /// Something to be said.
@@ -19,6 +19,9 @@ pub enum Reply {
         about: About,
         /// How it stands.
         outcome: Outcome,
+        /// The button by which the person can ask for the same again.
+        #[serde(default)]
+        again: Option<OfferId>,
     },
     /// Nothing was sent, since the build or the part that was named cannot be retried.
     NotRetried {
@@ -47,13 +50,31 @@ pub enum Reply {
     TaskAndSkip,
     /// `skip` and `failed_jobs` were both given.
     SkipAndFailedJobs,
-    /// `preview` was asked for, which this version cannot give.
-    NoPreview,
     /// The person has no mapping.
     NotMapped {
         /// The person.
         user: UserId,
     },
+    /// What a retry would do, shown to the asker before anything is done.
+    Preview(Proposal),
+    /// What a retry would do, shown to everybody; the asker has to agree.
+    Confirm(Proposal, Why),
+    /// A preview was accepted: what becomes of it is told in the channel.
+    PreviewClosed,
+    /// What was proposed was declined.
+    Declined {
+        /// Which build and part.
+        about: About,
+    },
+    /// The build is not as it was when the button was posted; nothing was done.
+    Changed {
+        /// Which build and part.
+        about: About,
+        /// What is different.
+        change: Change,
+    },
+    /// A button that cannot be used.
+    Unusable(Unusable),
     /// Only administrators may do this.
     NotAdministrator,
     /// Interactions from this server are not served.
@@ -161,6 +182,122 @@ pub struct About {
     pub link: Option<String>,
 }
 
+/// What a retry would do, with the buttons to agree or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Which build and part.
+    pub about: About,
+    /// What would run.
+    pub plan: Plan,
+    /// The buttons.
+    pub offer: OfferId,
+    /// Until when they work.
+    pub expires: Timestamp,
+}
+
+/// Why a retry is not carried out before the asker agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Why {
+    /// It may be more than the person thinks of.
+    Risk(scope::Why),
+    /// The operator wants every retry to be confirmed.
+    Always,
+    /// The program was interrupted, and too much time has passed since the person asked (house 4.3).
+    Late,
+}
+
+/// What is different from when a button was posted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// There is a newer attempt.
+    Attempt {
+        /// The attempt that was shown.
+        before: u32,
+        /// The latest.
+        now: u32,
+        /// The UID that started it, if BK-CI says so.
+        by: Option<String>,
+    },
+    /// The build is in another state.
+    Status {
+        /// The state that was shown.
+        before: BuildStatus,
+        /// The state now.
+        now: BuildStatus,
+    },
+    /// Some part of it is in another state.
+    Parts,
+}
+
+/// Why a button does nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unusable {
+    /// It is for somebody else.
+    ForAnother {
+        /// For whom.
+        asker: UserId,
+    },
+    /// Its time is over.
+    Expired {
+        /// When that was.
+        at: Timestamp,
+    },
+    /// It was used.
+    Used {
+        /// By whom.
+        by: UserId,
+    },
+    /// The bot does not know it.
+    Unknown,
+}
+
+/// A pair of buttons under a message: what pressing them would do, for whom, until when. A button itself says nothing
+/// but which offer it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Made from its cause.
+    pub id: OfferId,
+    /// Which build and which part; its scope is settled.
+    pub about: About,
+    /// The build's attempt when it was shown.
+    pub attempt: u32,
+    /// The build's state when it was shown.
+    pub status: BuildStatus,
+    /// Of everything that decides what would run (`Build::digest`).
+    pub digest: String,
+    /// Who may use it; absent: everybody who may do what it offers.
+    pub asker: Option<UserId>,
+    /// Until when.
+    pub expires: Timestamp,
+    /// Who used it up.
+    pub used_by: Option<UserId>,
+}
+
+/// What a button of an offer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verb {
+    /// Do what was shown.
+    Run,
+    /// Do nothing.
+    Cancel,
+    /// Do what came to nothing before; the answer is a message of its own, since the first one may still be corrected.
+    Again,
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 3] = [Self::Run, Self::Cancel, Self::Again];
+
+    /// As it stands in a button's `custom_id`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Cancel => "cancel",
+            Self::Again => "again",
+        }
+    }
+}
+
 /// How a retry stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
@@ -242,6 +379,18 @@ pub enum Failure {
 }
 
 impl Outcome {
+    /// Whether the same can be wished again: nothing happened, or nothing is to be seen of it.
+    pub fn may_be_asked_again(&self) -> bool {
+        match self {
+            Self::NotSent | Self::Unconfirmed { .. } => true,
+            Self::Accepted { .. } | Self::Sent | Self::Unreachable | Self::Rejected(_) | Self::Misconfigured { .. } => {
+                false
+            }
+            Self::Overtaken { .. } | Self::CannotTell { .. } | Self::CannotTellTask => false,
+            Self::Superseded | Self::AlreadyAsked { .. } => false,
+        }
+    }
+
     /// A word for logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {

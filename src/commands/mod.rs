@@ -6,6 +6,7 @@
 
 mod help;
 mod mapping;
+mod press;
 pub mod retry;
 
 use std::time::Duration;
@@ -14,12 +15,13 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::model::ids::{InteractionId, Uid, UserId};
+use crate::model::ids::{InteractionId, MessageId, OfferId, Uid, UserId};
 use crate::model::{Actor, Locale, Place, Timestamp};
 use crate::policy;
-use crate::reply::{Outcome, Reply};
+use crate::reply::{Offer, Outcome, Reply, Verb, Why};
+use crate::store::deliveries::Text;
 use crate::store::operations::{self, Intention, Wish};
-use crate::store::{deliveries, mappings, receipts};
+use crate::store::{Tx, deliveries, mappings, offers, receipts};
 
 /// A wish that is older is not carried out without asking again (house 4.3).
 pub const FRESH: Duration = Duration::from_secs(30);
@@ -41,8 +43,60 @@ pub struct Request {
     pub locale: Locale,
     /// The server's language, for public answers.
     pub guild_locale: Locale,
+    /// What the person used.
+    pub origin: Origin,
     /// What.
     pub command: Command,
+}
+
+/// What a person used to ask for something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// A slash command.
+    #[default]
+    Command,
+    /// A button of a message of ours.
+    Button {
+        /// The message.
+        message: MessageId,
+        /// Only the person who pressed sees that message.
+        private: bool,
+    },
+}
+
+/// Where the answer appears; settled from the request and our own rows, before the acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A new message in the channel.
+    Public,
+    /// A new message that only the asker sees.
+    Private,
+    /// In place of the message whose button was pressed.
+    InPlace {
+        /// The message.
+        message: MessageId,
+        /// Only the person who pressed sees it.
+        private: bool,
+    },
+}
+
+impl Answer {
+    /// Whether only the asker sees it.
+    pub fn is_private(self) -> bool {
+        match self {
+            Self::Public => false,
+            Self::Private => true,
+            Self::InPlace { private, .. } => private,
+        }
+    }
+
+    /// The message that turns into the answer.
+    pub fn takes_the_place_of(self) -> Option<MessageId> {
+        match self {
+            Self::Public | Self::Private => None,
+            Self::InPlace { message, .. } => Some(message),
+        }
+    }
 }
 
 /// What a person may ask for.
@@ -76,6 +130,13 @@ pub enum Command {
     Whoami,
     /// `/help`
     Help,
+    /// A button of an offer.
+    Press {
+        /// Which button.
+        verb: Verb,
+        /// Of which offer.
+        offer: OfferId,
+    },
 }
 
 impl Command {
@@ -89,6 +150,7 @@ impl Command {
             Self::MappingList { .. } => "mapping list",
             Self::Whoami => "whoami",
             Self::Help => "help",
+            Self::Press { verb, .. } => verb.as_str(),
         }
     }
 }
@@ -109,7 +171,7 @@ pub struct RetryOptions {
     /// Only failed jobs: of the stage or matrix that `task` names, else of the stage that failed.
     #[serde(default)]
     pub failed_jobs: bool,
-    /// Only say what would run.
+    /// Only show what would run, and offer to run it.
     #[serde(default)]
     pub preview: bool,
 }
@@ -117,15 +179,16 @@ pub struct RetryOptions {
 /// A request, looked at together with our own rows.
 #[derive(Debug)]
 pub struct Opened {
-    /// Whether the answer is for the asker only.
-    pub private: bool,
+    /// Where the answer appears.
+    pub answer: Answer,
     next: Next,
 }
 
 #[derive(Debug)]
 enum Next {
     Settled(Box<Decision>),
-    Retry(retry::Wanted),
+    Retry(Box<retry::Wanted>),
+    Press(Box<press::Pressed>),
 }
 
 /// What a command comes to.
@@ -133,6 +196,8 @@ enum Next {
 pub enum Decision {
     /// Something is said, nothing is done.
     Say(Reply),
+    /// Something is said, and buttons under it would do something.
+    Propose(Reply, Box<Offer>),
     /// Something is done.
     Do(Action),
 }
@@ -141,7 +206,11 @@ pub enum Decision {
 #[derive(Debug)]
 pub enum Action {
     /// Retry a build at BK-CI.
-    Retry(Box<Wish>),
+    Retry(Box<retry::Planned>),
+    /// Retry it as an offer said, which is used up with it.
+    Accept(OfferId, Box<retry::Planned>),
+    /// Use an offer up without doing anything, and say so.
+    Decline(OfferId, Reply),
     /// Add or change a mapping, and say so.
     SetMapping(UserId, Uid, Reply),
     /// Remove a mapping, and say so.
@@ -175,15 +244,20 @@ pub async fn open(app: &App, request: &Request) -> anyhow::Result<Opened> {
         Command::MappingList { filter } => mapping::list(app, request, filter.clone()).await,
         Command::Whoami => help::whoami(app, request).await,
         Command::Help => help::help(app, request).await,
+        Command::Press { verb, offer } => press::open(app, request, *verb, offer).await,
     }
 }
 
 fn private(reply: Reply) -> Opened {
-    Opened { private: true, next: Next::Settled(Box::new(Decision::Say(reply))) }
+    settled(Answer::Private, Decision::Say(reply))
 }
 
 fn act(action: Action) -> Opened {
-    Opened { private: true, next: Next::Settled(Box::new(Decision::Do(action))) }
+    settled(Answer::Private, Decision::Do(action))
+}
+
+fn settled(answer: Answer, decision: Decision) -> Opened {
+    Opened { answer, next: Next::Settled(Box::new(decision)) }
 }
 
 impl Opened {
@@ -191,7 +265,8 @@ impl Opened {
     pub async fn decide(self, app: &App) -> Decision {
         match self.next {
             Next::Settled(decision) => *decision,
-            Next::Retry(wanted) => retry::decide(app, wanted).await,
+            Next::Retry(wanted) => retry::decide(app, *wanted).await,
+            Next::Press(pressed) => press::decide(app, *pressed).await,
         }
     }
 }
@@ -208,35 +283,71 @@ pub async fn record(app: &App, receipt: &receipts::Claimed, decision: Decision) 
     if !receipts::decided(&mut tx, receipt).await? {
         return Ok(Recorded::Nothing);
     }
+    let stale = now.since(receipt.received) > FRESH;
     let recorded = match decision {
-        Decision::Do(Action::Retry(_)) if now.since(receipt.received) > FRESH => {
-            answer(deliveries::say(&mut tx, cause, &Reply::NothingDone, true, now).await?)
+        Decision::Say(reply) => say(&mut tx, cause, &reply, now).await?,
+        Decision::Propose(reply, offer) => {
+            offers::post(&mut tx, cause, &offer).await?;
+            say(&mut tx, cause, &reply, now).await?
         }
-        Decision::Do(Action::Retry(wish)) => {
-            let lease = (now, app.operation_lease());
-            match operations::intend(&mut tx, cause, &wish, receipt.received, lease).await? {
-                Intention::Ours(operation) => Recorded::Operation(operation),
-                Intention::First { by, accepted } => {
-                    let outcome = Outcome::AlreadyAsked { first: by, accepted };
-                    let reply = Reply::Retry { about: wish.about, outcome };
-                    answer(deliveries::say(&mut tx, cause, &reply, true, now).await?)
-                }
+        Decision::Do(Action::Retry(planned) | Action::Accept(_, planned)) if stale => {
+            let (reply, offer) = retry::propose(*planned, cause, (Some(Why::Late), now));
+            offers::post(&mut tx, cause, &offer).await?;
+            say(&mut tx, cause, &reply, now).await?
+        }
+        Decision::Do(_) if stale => say(&mut tx, cause, &Reply::NothingDone, now).await?,
+        Decision::Do(Action::Retry(planned)) => intend(app, &mut tx, receipt, &planned.wish).await?,
+        Decision::Do(Action::Accept(offer, planned)) => {
+            if !offers::take(&mut tx, &offer, receipt.request.actor.user, now).await? {
+                return used_before(tx, cause).await;
             }
+            let recorded = intend(app, &mut tx, receipt, &planned.wish).await?;
+            if planned.wish.posted && matches!(recorded, Recorded::Operation(_)) {
+                let text = Text { cause, post: false, reply: &Reply::PreviewClosed, closing: false };
+                deliveries::offer(&mut tx, text, now).await?;
+            }
+            recorded
+        }
+        Decision::Do(Action::Decline(offer, reply)) => {
+            if !offers::take(&mut tx, &offer, receipt.request.actor.user, now).await? {
+                return used_before(tx, cause).await;
+            }
+            say(&mut tx, cause, &reply, now).await?
         }
         Decision::Do(Action::SetMapping(user, uid, reply)) => {
             mappings::set_mapping(&mut tx, user, &uid, Some(receipt.request.actor.user), now).await?;
-            answer(deliveries::say(&mut tx, cause, &reply, true, now).await?)
+            say(&mut tx, cause, &reply, now).await?
         }
         Decision::Do(Action::RemoveMapping(user, reply)) => {
             mappings::remove_mapping(&mut tx, user).await?;
-            answer(deliveries::say(&mut tx, cause, &reply, true, now).await?)
+            say(&mut tx, cause, &reply, now).await?
         }
-        Decision::Say(reply) => answer(deliveries::say(&mut tx, cause, &reply, true, now).await?),
     };
     tx.commit().await?;
+    app.wake.outbox.notify_one();
     Ok(recorded)
 }
 
-fn answer(delivery: Option<deliveries::Claimed>) -> Recorded {
-    delivery.map_or(Recorded::Nothing, |delivery| Recorded::Answer(Box::new(delivery)))
+async fn intend(app: &App, tx: &mut Tx, receipt: &receipts::Claimed, wish: &Wish) -> anyhow::Result<Recorded> {
+    let (cause, now) = (receipt.request.interaction, app.clock.now());
+    match operations::intend(tx, cause, wish, receipt.received, (now, app.operation_lease())).await? {
+        Intention::Ours(operation) => Ok(Recorded::Operation(operation)),
+        Intention::First { by, accepted } => {
+            let outcome = Outcome::AlreadyAsked { first: by, accepted };
+            say(tx, cause, &Reply::Retry { about: wish.about.clone(), outcome, again: None }, now).await
+        }
+    }
+}
+
+/// The same button was pressed twice at once. The message it stands on says, or will say, what the first press came to:
+/// the second must not write over that.
+async fn used_before(mut tx: Tx, cause: InteractionId) -> anyhow::Result<Recorded> {
+    receipts::close(&mut tx, cause).await?;
+    tx.commit().await?;
+    Ok(Recorded::Nothing)
+}
+
+async fn say(tx: &mut Tx, cause: InteractionId, reply: &Reply, now: Timestamp) -> anyhow::Result<Recorded> {
+    let delivery = deliveries::say(tx, Text::last(cause, reply), now).await?;
+    Ok(delivery.map_or(Recorded::Nothing, |delivery| Recorded::Answer(Box::new(delivery))))
 }

@@ -1,22 +1,40 @@
 //! `/retry`: from what was typed to one settled wish, or to the reason why not.
 
-use super::{Action, Decision, Next, Opened, Request, RetryOptions, private};
+use std::time::Duration;
+
+use super::{Action, Answer, Decision, Next, Opened, Request, RetryOptions, private};
 use crate::app::App;
 use crate::bkci;
-use crate::model::BuildRef;
+use crate::config::Confirm;
 use crate::model::build::Build;
-use crate::model::ids::{Uid, UserId};
-use crate::model::scope::{self, Refusal, Scope, Why};
-use crate::reply::{About, Failure, Reply, RetryOption};
+use crate::model::ids::{InteractionId, Uid, UserId};
+use crate::model::scope::{self, Plan, Scope, what_runs};
+use crate::model::{BuildRef, Timestamp};
+use crate::reply::{About, Failure, Offer, Proposal, Reply, RetryOption, Why};
 use crate::store::operations::Wish;
+
+/// How long a preview or a confirmation can be accepted. A private message cannot be changed for longer either
+/// (discord-rules 1).
+const OFFERED_FOR: Duration = Duration::from_mins(15);
 
 /// What a mapped person wants retried; the ids are well formed, nothing was looked up.
 #[derive(Debug)]
 pub struct Wanted {
+    cause: InteractionId,
     build: BuildRef,
     part: scope::Wanted,
     as_user: Uid,
     asked_by: UserId,
+    preview: bool,
+}
+
+/// A settled wish, and what it would run.
+#[derive(Debug)]
+pub struct Planned {
+    /// What is to be carried out.
+    pub wish: Wish,
+    /// What would run.
+    pub plan: Plan,
 }
 
 pub(super) async fn open(app: &App, request: &Request, options: &RetryOptions) -> anyhow::Result<Opened> {
@@ -24,23 +42,23 @@ pub(super) async fn open(app: &App, request: &Request, options: &RetryOptions) -
     let Some(mapping) = app.store.mapping(user).await? else {
         return Ok(private(Reply::NotMapped { user }));
     };
-    Ok(match read(options) {
+    Ok(match parse(options) {
         Ok((build, part)) => {
-            let wanted = Wanted { build, part, as_user: mapping.uid, asked_by: user };
-            Opened { private: false, next: Next::Retry(wanted) }
+            let cause = request.interaction;
+            let preview = options.preview;
+            let wanted = Wanted { cause, build, part, as_user: mapping.uid, asked_by: user, preview };
+            let answer = if preview { Answer::Private } else { Answer::Public };
+            Opened { answer, next: Next::Retry(Box::new(wanted)) }
         }
         Err(reply) => private(*reply),
     })
 }
 
-fn read(options: &RetryOptions) -> Result<(BuildRef, scope::Wanted), Box<Reply>> {
+fn parse(options: &RetryOptions) -> Result<(BuildRef, scope::Wanted), Box<Reply>> {
     let malformed = |option, given: &str| Box::new(Reply::Malformed { option, given: given.to_owned() });
     let project = options.project.parse().map_err(|_| malformed(RetryOption::Project, &options.project))?;
     let pipeline = options.pipeline.parse().map_err(|_| malformed(RetryOption::Pipeline, &options.pipeline))?;
     let build = options.build.parse().map_err(|_| malformed(RetryOption::Build, &options.build))?;
-    if options.preview {
-        return Err(Box::new(Reply::NoPreview));
-    }
     let named = |text: &String| text.trim().to_owned();
     let part = match (&options.task, &options.skip, options.failed_jobs) {
         (Some(_), Some(_), _) => return Err(Box::new(Reply::TaskAndSkip)),
@@ -53,21 +71,24 @@ fn read(options: &RetryOptions) -> Result<(BuildRef, scope::Wanted), Box<Reply>>
     Ok((BuildRef { project, pipeline, build }, part))
 }
 
-/// Reads the build as the person's UID and settles what exactly would run. What goes to BK-CI later is only what was
-/// found in that answer.
-pub(super) async fn decide(app: &App, wanted: Wanted) -> Decision {
-    let build = match app.bkci.build_detail(&wanted.as_user, &wanted.build).await {
-        Ok(build) => build,
-        Err(error) => return Decision::Say(Reply::NotRead { build: wanted.build, failure: failure(error) }),
-    };
-    if build.pipeline != wanted.build.pipeline {
-        return Decision::Say(Reply::NotRead { build: wanted.build, failure: Failure::OtherPipeline });
-    }
-    let link = app.bkci.build_page(&wanted.build, None);
-    settle(wanted, &build, link)
+/// Reads a build as a UID. What goes to BK-CI later is only what was found in that answer.
+pub(super) async fn read(app: &App, uid: &Uid, named: &BuildRef) -> Result<Build, Box<Reply>> {
+    let not_read = |failure| Box::new(Reply::NotRead { build: named.clone(), failure });
+    let build = app.bkci.build_detail(uid, named).await.map_err(|error| not_read(failure(error)))?;
+    if build.pipeline == named.pipeline { Ok(build) } else { Err(not_read(Failure::OtherPipeline)) }
 }
 
-fn settle(wanted: Wanted, build: &Build, link: Option<String>) -> Decision {
+/// Reads the build as the person's UID and settles what exactly would run.
+pub(super) async fn decide(app: &App, wanted: Wanted) -> Decision {
+    let build = match read(app, &wanted.as_user, &wanted.build).await {
+        Ok(build) => build,
+        Err(reply) => return Decision::Say(*reply),
+    };
+    let link = app.bkci.build_page(&wanted.build, None);
+    settle(wanted, &build, link, (app.settings.retry.confirm, app.clock.now()))
+}
+
+fn settle(wanted: Wanted, build: &Build, link: Option<String>, (confirm, now): (Confirm, Timestamp)) -> Decision {
     let mut about = About {
         build: wanted.build,
         pipeline_name: build.pipeline_name.clone(),
@@ -76,24 +97,37 @@ fn settle(wanted: Wanted, build: &Build, link: Option<String>) -> Decision {
         asked_by: wanted.asked_by,
         link,
     };
-    let resolved = Scope::resolve(build, &wanted.part).and_then(|scope| match scope.needs_confirmation(build) {
-        Some(Why::NotFailed) => Err(Refusal::Succeeded),
-        Some(Why::SkipsStage) | None => Ok(scope),
-    });
-    match resolved {
-        Ok(scope) => {
-            let starts_before = scope.starts_by_hand(build);
-            about.scope = Some(scope);
-            Decision::Do(Action::Retry(Box::new(Wish {
-                about,
-                as_user: wanted.as_user,
-                count_before: build.execute_count,
-                starts_before,
-                from_webhook: build.from_webhook,
-            })))
-        }
-        Err(refusal) => Decision::Say(Reply::NotRetried { about, refusal, status: build.status }),
+    let scope = match Scope::resolve(build, &wanted.part) {
+        Ok(scope) => scope,
+        Err(refusal) => return Decision::Say(Reply::NotRetried { about, refusal, status: build.status }),
+    };
+    let risk = scope.needs_confirmation(build).map(Why::Risk);
+    let why = match confirm {
+        Confirm::Never => None,
+        Confirm::Always => risk.or(Some(Why::Always)),
+        Confirm::Risky => risk,
+    };
+    about.scope = Some(scope.clone());
+    let planned = Planned { plan: what_runs(build, &scope), wish: Wish::new(about, wanted.as_user, build) };
+    if !wanted.preview && why.is_none() {
+        return Decision::Do(Action::Retry(Box::new(planned)));
     }
+    let why = why.filter(|_| !wanted.preview);
+    let (reply, offer) = propose(planned, wanted.cause, (why, now));
+    Decision::Propose(reply, Box::new(offer))
+}
+
+/// Shows what a wish would do, with buttons to have it done: as a preview, or because somebody has to agree.
+pub(super) fn propose(planned: Planned, cause: InteractionId, (why, now): (Option<Why>, Timestamp)) -> (Reply, Offer) {
+    let Planned { wish, plan } = planned;
+    let id = cause.to_string().parse().expect("digits are an offer's id");
+    let offer = wish.offered_as(id, now.plus(OFFERED_FOR));
+    let proposal = Proposal { about: wish.about, plan, offer: offer.id.clone(), expires: offer.expires };
+    let reply = match why {
+        Some(why) => Reply::Confirm(proposal, why),
+        None => Reply::Preview(proposal),
+    };
+    (reply, offer)
 }
 
 fn failure(error: bkci::Error) -> Failure {

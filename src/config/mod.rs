@@ -147,9 +147,6 @@ fn refuse_unbuilt(reader: &mut Reader<'_>, settings: &Settings) {
     if settings.bkci.api != Api::V3 {
         reader.refuse("bkci.api", "comes with a later release", "v3");
     }
-    if settings.retry.confirm == Confirm::Always {
-        reader.refuse("retry.confirm", LATER, "risky or never");
-    }
     let identity = &settings.identity;
     let unbuilt = [
         ("identity.require", identity.require != Require::Admin, "admin"),

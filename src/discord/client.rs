@@ -12,13 +12,14 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use serenity::all::{
-    ChannelId as Channel, CreateCommand, CreateMessage, EditInteractionResponse, EditMessage, GuildId as Guild, Http,
-    HttpBuilder, HttpError, InteractionId as Interaction, LightMethod, MessageId as Message, Permissions, Request,
-    Route,
+    ChannelId as Channel, CreateCommand, CreateInteractionResponseFollowup, CreateMessage, EditInteractionResponse,
+    EditMessage, GuildId as Guild, Http, HttpBuilder, HttpError, InteractionId as Interaction, LightMethod,
+    MessageId as Message, Permissions, Request, Route,
 };
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::slash::{self, Describe, Scope};
+use crate::commands::Answer;
 use crate::model::ids::{ChannelId, InteractionId, MessageId};
 
 /// A first response must arrive within 3 s of the event (discord-rules 1); the rest is for the way here.
@@ -35,6 +36,10 @@ const HOSTS: [&str; 2] = ["discord.com", "cdn.discordapp.com"];
 
 /// Only the asker sees it (discord-rules 1).
 const EPHEMERAL: u64 = 64;
+
+/// Callback types (discord-rules 1): a new message that is filled in later, and the button's own message, changed later.
+const DEFERRED_MESSAGE: u8 = 5;
+const DEFERRED_UPDATE: u8 = 6;
 
 /// What the client needs to know.
 #[derive(Clone, Debug)]
@@ -145,9 +150,12 @@ impl Client {
     ///
     /// # Errors
     /// The interaction is lost: nobody will see an answer to it.
-    pub async fn acknowledge(&self, interaction: InteractionId, token: &str, private: bool) -> Result<(), Error> {
-        let flags = if private { EPHEMERAL } else { 0 };
-        let body = json!({"type": 5, "data": {"flags": flags}});
+    pub async fn acknowledge(&self, interaction: InteractionId, token: &str, answer: Answer) -> Result<(), Error> {
+        let body = match answer {
+            Answer::Public => json!({"type": DEFERRED_MESSAGE, "data": {"flags": 0}}),
+            Answer::Private => json!({"type": DEFERRED_MESSAGE, "data": {"flags": EPHEMERAL}}),
+            Answer::InPlace { .. } => json!({"type": DEFERRED_UPDATE}),
+        };
         let end = Instant::now() + ACKNOWLEDGE_WITHIN;
         let id = Interaction::new(interaction.0);
         let send = || self.http.create_interaction_response(id, token, &body, Vec::new());
@@ -188,6 +196,30 @@ impl Client {
     pub async fn create_message(&self, channel: ChannelId, message: CreateMessage) -> Result<MessageId, Error> {
         let call = self.http.send_message(Channel::new(channel.0), Vec::new(), &message);
         flat(timeout(CALL_WITHIN, call).await).map(|message| MessageId(message.id.get()))
+    }
+
+    /// Posts a further public message by an interaction's token, for a channel where the bot may not post by itself.
+    /// Discord has no nonce for these (discord-rules 1): it must not be repeated.
+    ///
+    /// # Errors
+    /// Any case of [`Error`]; [`Error::Unanswered`] may have posted it.
+    pub async fn follow_up(&self, token: &str, message: CreateInteractionResponseFollowup) -> Result<MessageId, Error> {
+        let call = self.http.create_followup_message(token, &message, Vec::new());
+        flat(timeout(CALL_WITHIN, call).await).map(|message| MessageId(message.id.get()))
+    }
+
+    /// Edits such a message. May be repeated.
+    ///
+    /// # Errors
+    /// Any case of [`Error`].
+    pub async fn edit_follow_up(
+        &self,
+        token: &str,
+        message: MessageId,
+        edit: CreateInteractionResponseFollowup,
+    ) -> Result<(), Error> {
+        let call = self.http.edit_followup_message(token, Message::new(message.0), &edit, Vec::new());
+        flat(timeout(CALL_WITHIN, call).await).map(|_| ())
     }
 
     /// Tells a person that something failed on our side, as the first response or instead of what was to follow it.

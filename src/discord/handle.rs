@@ -7,12 +7,13 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use super::client::{Client, Error};
-use super::slash;
+use super::{buttons, slash};
 use crate::app::App;
 use crate::commands::{self, Recorded, Request};
 use crate::model::Locale;
 use crate::model::ids::InteractionId;
 use crate::reply::Reply;
+use crate::store::deliveries::Text;
 use crate::{operations, outbox, text};
 
 /// Takes interactions from either transport.
@@ -29,16 +30,19 @@ pub struct Front {
 impl Front {
     /// Starts to serve an interaction and returns at once.
     pub fn take(&self, interaction: Interaction) {
-        let Interaction::Command(command) = interaction else {
-            tracing::warn!(kind = ?interaction.kind(), "an interaction of a kind this version never asks for");
-            return;
+        let (request, id, token, locale) = match &interaction {
+            Interaction::Command(command) => (slash::read(command), command.id, &command.token, &command.locale),
+            Interaction::Component(press) => (buttons::read(press), press.id, &press.token, &press.locale),
+            _ => {
+                tracing::warn!(kind = ?interaction.kind(), "an interaction of a kind this version never asks for");
+                return;
+            }
         };
-        match slash::read(&command) {
+        match request {
             Ok(request) => self.start(request),
             Err(error) => {
-                tracing::warn!(interaction = %command.id, %error, "an interaction that cannot be read");
-                let locale = Locale::from_discord(&command.locale);
-                self.apologise(InteractionId(command.id.get()), command.token.clone(), locale);
+                tracing::warn!(interaction = %id, %error, "an interaction that cannot be read");
+                self.apologise(InteractionId(id.get()), token.clone(), Locale::from_discord(locale));
             }
         }
     }
@@ -76,7 +80,7 @@ impl Front {
     /// Through the rows when there is a receipt, so that nothing is left due; else straight to Discord.
     async fn say_incident(&self, request: &Request) {
         let reply = Reply::Incident { number: request.interaction.to_string() };
-        let said = self.app.store.say(request.interaction, &reply, self.app.clock.now()).await;
+        let said = self.app.store.say(Text::last(request.interaction, &reply), self.app.clock.now()).await;
         let told = match said {
             Ok(Some(delivery)) => outbox::deliver(&self.app, &self.client, &delivery).await.is_ok(),
             Ok(None) => true,
@@ -96,12 +100,12 @@ fn incident(interaction: InteractionId, locale: Locale) -> String {
 async fn serve(app: App, client: Client, request: Request) -> anyhow::Result<()> {
     let received = app.clock.now();
     let opened = commands::open(&app, &request).await?;
-    let Some(receipt) = app.store.receive(&request, opened.private, received).await? else {
+    let Some(receipt) = app.store.receive(&request, opened.answer, received).await? else {
         tracing::info!("delivered before; nothing to do");
         return Ok(());
     };
     let token = request.token.expose_secret();
-    let acknowledging = client.acknowledge(request.interaction, token, receipt.private);
+    let acknowledging = client.acknowledge(request.interaction, token, opened.answer);
     let (acknowledged, decision) = tokio::join!(acknowledging, opened.decide(&app));
     if let Err(error) = acknowledged {
         return give_up(&app, &request, &error).await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serenity::all::Interaction;
 
+pub mod buttons;
 pub mod client;
 pub mod endpoint;
 pub mod gateway;

@@ -1,11 +1,13 @@
 //! From a sentence to a message, within Discord's limits (discord-rules 4). No message pings anybody.
 
 use serenity::all::{
-    Colour, CreateActionRow, CreateAllowedMentions, CreateButton, CreateEmbed, CreateMessage, EditInteractionResponse,
-    EditMessage, Nonce,
+    ButtonStyle, Colour, CreateActionRow, CreateAllowedMentions, CreateButton, CreateEmbed,
+    CreateInteractionResponseFollowup, CreateMessage, EditInteractionResponse, EditMessage, Nonce,
 };
 
-use crate::text::{Sentence, Tone};
+use super::buttons;
+use crate::reply::Verb;
+use crate::text::{Button, Sentence, Tone};
 
 const TITLE_MAX: usize = 256;
 const DESCRIPTION_MAX: usize = 4096;
@@ -42,15 +44,35 @@ pub fn message(sentence: &Sentence) -> Rendered {
             embed = embed.field(name, value, field.inline);
         }
     }
+    let buttons = sentence.buttons.iter().map(button);
     let link = sentence.link.as_ref().filter(|link| link.url.len() <= URL_MAX);
-    let button = link.map(|link| CreateButton::new_link(&link.url).label(cut(&link.label, LABEL_MAX)));
-    Rendered { embed, components: button.map(|button| CreateActionRow::Buttons(vec![button])).into_iter().collect() }
+    let link = link.map(|link| CreateButton::new_link(&link.url).label(cut(&link.label, LABEL_MAX)));
+    let row: Vec<CreateButton> = buttons.chain(link).collect();
+    let components = if row.is_empty() { Vec::new() } else { vec![CreateActionRow::Buttons(row)] };
+    Rendered { embed, components }
+}
+
+fn button(button: &Button) -> CreateButton {
+    let style = match button.verb {
+        Verb::Run => ButtonStyle::Primary,
+        Verb::Cancel | Verb::Again => ButtonStyle::Secondary,
+    };
+    let label = cut(&button.label, LABEL_MAX);
+    CreateButton::new(buttons::custom_id(button.verb, &button.offer)).label(label).style(style)
 }
 
 impl Rendered {
     /// As the answer to an interaction.
     pub fn edit_reply(&self) -> EditInteractionResponse {
         EditInteractionResponse::new()
+            .embed(self.embed.clone())
+            .components(self.components.clone())
+            .allowed_mentions(nobody())
+    }
+
+    /// As a further message by an interaction's token.
+    pub fn follow_up(&self) -> CreateInteractionResponseFollowup {
+        CreateInteractionResponseFollowup::new()
             .embed(self.embed.clone())
             .components(self.components.clone())
             .allowed_mentions(nobody())
@@ -121,7 +143,9 @@ mod tests {
         let field = Field { name: long.clone(), value: long.clone(), inline: true };
         let link = Some(Link { label: long.clone(), url: "https://ci.example.com".into() });
         let fields = vec![field; 30];
-        let sentence = Sentence { tone: Tone::Good, title: long.clone(), body: long, fields, link };
+        let run = Button { label: long.clone(), verb: Verb::Run, offer: "1234567890123456789".parse().expect("an id") };
+        let buttons = vec![run];
+        let sentence = Sentence { tone: Tone::Good, title: long.clone(), body: long, fields, link, buttons };
         let rendered = message(&sentence);
         let json = serde_json::to_value(rendered.edit_reply()).expect("JSON");
         assert_eq!(json["allowed_mentions"]["parse"], serde_json::json!([]));
@@ -132,8 +156,9 @@ mod tests {
         let parts = fields.iter().flat_map(|field| [&field["name"], &field["value"]]);
         let total: usize = parts.map(|text| length(text.as_str().expect("text"))).sum::<usize>() + 256 + 4096;
         assert!(total <= TOTAL_MAX && fields.len() <= 25, "{total}");
-        let label = json["components"][0]["components"][0]["label"].as_str().expect("a label");
-        assert!(length(label) <= LABEL_MAX);
+        let row = json["components"][0]["components"].as_array().expect("a row");
+        assert_eq!((row.len(), row[0]["custom_id"].as_str()), (2, Some("run:1234567890123456789")));
+        assert!(row.iter().all(|button| length(button["label"].as_str().expect("a label")) <= LABEL_MAX));
         let created = serde_json::to_value(rendered.create_message("7r1")).expect("JSON");
         let edited = serde_json::to_value(rendered.edit_message()).expect("JSON");
         for sent in [&created, &edited] {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 use serenity::all::{
     CommandInteraction, CommandOptionType, CreateCommand, CreateCommandOption, InstallationContext, InteractionContext,
-    Permissions, ResolvedOption, ResolvedValue,
+    Member, Permissions, ResolvedOption, ResolvedValue,
 };
 
-use crate::commands::{Command, Request, RetryOptions};
+use crate::commands::{Command, Origin, Request, RetryOptions};
 use crate::model::ids::{ChannelId, GuildId, InteractionId, RoleId, UserId};
 use crate::model::{Actor, Locale, Place, Timestamp};
 
@@ -155,22 +155,51 @@ pub fn read(interaction: &CommandInteraction) -> Result<Request, Unreadable> {
         "help" => Command::Help,
         other => return Err(Unreadable::UnknownCommand(other.to_owned())),
     };
-    let permissions = member.permissions.unwrap_or_else(Permissions::empty);
-    let made = Timestamp((interaction.id.get() >> 22).cast_signed() + DISCORD_EPOCH_MS);
-    Ok(Request {
-        interaction: InteractionId(interaction.id.get()),
-        token: interaction.token.clone().into(),
-        token_expires: made.plus(TOKEN_LIFE),
-        actor: Actor {
-            user: UserId(interaction.user.id.get()),
-            roles: member.roles.iter().map(|role| RoleId(role.get())).collect(),
-            manage_server: permissions.intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR),
-        },
-        place: Place { guild: GuildId(guild.get()), channel: ChannelId(interaction.channel_id.get()) },
-        locale: Locale::from_discord(&interaction.locale),
-        guild_locale: Locale::from_discord(interaction.guild_locale.as_deref().unwrap_or_default()),
-        command,
-    })
+    Ok(Envelope {
+        interaction: interaction.id,
+        token: &interaction.token,
+        user: interaction.user.id,
+        member,
+        guild,
+        channel: interaction.channel_id,
+        locale: &interaction.locale,
+        guild_locale: interaction.guild_locale.as_deref(),
+    }
+    .request(Origin::Command, command))
+}
+
+/// What every interaction of a server says beside what was asked.
+pub(super) struct Envelope<'a> {
+    pub(super) interaction: serenity::all::InteractionId,
+    pub(super) token: &'a str,
+    pub(super) user: serenity::all::UserId,
+    pub(super) member: &'a Member,
+    pub(super) guild: serenity::all::GuildId,
+    pub(super) channel: serenity::all::ChannelId,
+    pub(super) locale: &'a str,
+    pub(super) guild_locale: Option<&'a str>,
+}
+
+impl Envelope<'_> {
+    pub(super) fn request(&self, origin: Origin, command: Command) -> Request {
+        let permissions = self.member.permissions.unwrap_or_else(Permissions::empty);
+        let made = Timestamp((self.interaction.get() >> 22).cast_signed() + DISCORD_EPOCH_MS);
+        Request {
+            interaction: InteractionId(self.interaction.get()),
+            token: self.token.to_owned().into(),
+            token_expires: made.plus(TOKEN_LIFE),
+            actor: Actor {
+                user: UserId(self.user.get()),
+                roles: self.member.roles.iter().map(|role| RoleId(role.get())).collect(),
+                manage_server: permissions.intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR),
+            },
+            place: Place { guild: GuildId(self.guild.get()), channel: ChannelId(self.channel.get()) },
+            locale: Locale::from_discord(self.locale),
+            guild_locale: Locale::from_discord(self.guild_locale.unwrap_or_default()),
+            origin,
+            command,
+        }
+    }
 }
 
 fn text(options: &[ResolvedOption<'_>], name: &str) -> Option<String> {

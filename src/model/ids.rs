@@ -119,6 +119,8 @@ texts! {
     PipelineId, "`p-` and 32 hexadecimal digits", is_pipeline;
     /// A build: `b-` and 32 hexadecimal digits (bkci-api 4). It stays the same when the build is retried.
     BuildId, "`b-` and 32 hexadecimal digits", is_build;
+    /// A button that the bot posted, by what caused it (contract 4: a `custom_id` is `verb:offer-id`).
+    OfferId, "the id of a button of this bot", is_offer;
 }
 
 fn is_uid(text: &str) -> bool {
@@ -139,6 +141,10 @@ fn is_pipeline(text: &str) -> bool {
 
 fn is_build(text: &str) -> bool {
     is_prefixed_hex(text, "b-")
+}
+
+fn is_offer(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 fn is_prefixed_hex(text: &str, prefix: &str) -> bool {

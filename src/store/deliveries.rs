@@ -1,5 +1,8 @@
 //! Deliveries: what is to be said on Discord. One row per message; a newer text replaces an older one that is still
 //! waiting, so what is said last is always the newest.
+//!
+//! A cause has at most two messages: its *answer*, and a *post*: a public message of its own, for what was started from
+//! a private one.
 
 use std::time::Duration;
 
@@ -14,6 +17,30 @@ use crate::reply::Reply;
 /// Longer than any call to Discord may take.
 pub const LEASE: Duration = Duration::from_secs(30);
 
+/// A text for one of the messages of a cause.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    /// The interaction it comes from.
+    pub cause: InteractionId,
+    /// A public message of its own, and not the answer.
+    pub post: bool,
+    /// What to say.
+    pub reply: &'a Reply,
+    /// Nothing more will be said to this cause: its token can go.
+    pub closing: bool,
+}
+
+impl<'a> Text<'a> {
+    /// The last word to an interaction.
+    pub fn last(cause: InteractionId, reply: &'a Reply) -> Self {
+        Self { cause, post: false, reply, closing: true }
+    }
+
+    fn id(&self) -> String {
+        format!("{}/{}", if self.post { "post" } else { "answer" }, self.cause)
+    }
+}
+
 /// A delivery that the caller may send, until its lease ends.
 #[derive(Clone, Debug)]
 pub struct Claimed {
@@ -21,6 +48,8 @@ pub struct Claimed {
     pub id: String,
     /// The interaction it answers.
     pub cause: InteractionId,
+    /// A message of its own in the channel, and not the answer to its cause.
+    pub post: bool,
     /// Which of the texts for this message it is.
     pub revision: i64,
     /// What to say.
@@ -31,7 +60,7 @@ pub struct Claimed {
     pub private: bool,
     /// Where it was asked.
     pub channel: ChannelId,
-    /// The answer's message, once Discord has told us.
+    /// The message it is, once Discord has told us.
     pub message: Option<MessageId>,
     /// Lets us answer until the moment given.
     pub token: Option<(SecretString, Timestamp)>,
@@ -39,8 +68,8 @@ pub struct Claimed {
     pub attempts: i64,
 }
 
-type Row = (String, i64, i64, String, i64);
-type Envelope = (String, bool, i64, Option<i64>, Option<String>, i64);
+type Row = (String, i64, bool, i64, String, Option<i64>, i64);
+type Envelope = (String, String, bool, i64, Option<i64>, Option<String>, i64);
 
 macro_rules! claim_sql {
     ($lock:literal) => {
@@ -49,7 +78,7 @@ macro_rules! claim_sql {
                 SELECT id FROM delivery WHERE state = 'waiting' AND due_ms <= $2 AND lease_until_ms <= $3
                 ORDER BY due_ms LIMIT 1 ",
             $lock,
-            ") RETURNING id, cause, revision, reply, attempts"
+            ") RETURNING id, cause, post, revision, reply, message, attempts"
         )
     };
 }
@@ -94,23 +123,34 @@ impl Store {
         message: Option<MessageId>,
     ) -> anyhow::Result<bool> {
         let mut tx = self.begin().await?;
-        let sql =
-            "UPDATE delivery SET state = CASE WHEN revision = $1 THEN $2 ELSE state END, why = $3, lease_until_ms = 0
-                   WHERE id = $4 AND attempts = $5 RETURNING revision, closing";
-        let row = fetch!(&mut tx, (i64, bool), sql, delivery.revision, state, why, &delivery.id, delivery.attempts);
+        let sql = "UPDATE delivery SET state = CASE WHEN revision = $1 THEN $2 ELSE state END, why = $3,
+                       message = COALESCE($4, message), lease_until_ms = 0
+                   WHERE id = $5 AND attempts = $6 RETURNING revision, closing";
+        let message = message.or(delivery.message).map(MessageId::as_i64);
+        let (revision, attempts) = (delivery.revision, delivery.attempts);
+        let row = fetch!(&mut tx, (i64, bool), sql, revision, state, why, message, &delivery.id, attempts);
         let row = row.with_context(|| format!("ending delivery {}", delivery.id))?;
         let newest = row.is_some_and(|(revision, _)| revision == delivery.revision);
         if newest && row.is_some_and(|(_, closing)| closing) {
-            let sql = "UPDATE receipt SET state = 'answered', token = NULL WHERE interaction = $1";
-            execute!(&mut tx, sql, delivery.cause.as_i64()).context("closing a receipt")?;
-        }
-        if message.is_some() && message != delivery.message {
-            let sql = "UPDATE receipt SET message = $1 WHERE interaction = $2";
-            execute!(&mut tx, sql, message.map(MessageId::as_i64), delivery.cause.as_i64())
-                .context("noting an answer's message")?;
+            // Another text of this cause may still need the token; it is forgotten when it expires at the latest.
+            let sql = "UPDATE receipt SET state = 'answered', token = NULL WHERE interaction = $1
+                           AND NOT EXISTS (SELECT 1 FROM delivery WHERE cause = $2 AND state = 'waiting')";
+            execute!(&mut tx, sql, delivery.cause.as_i64(), delivery.cause.as_i64()).context("closing a receipt")?;
         }
         tx.commit().await?;
         Ok(newest)
+    }
+
+    /// Keeps which message a delivery became, while its newest text still has to be put there.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn became(&self, delivery: &Claimed, message: MessageId, now: Timestamp) -> anyhow::Result<()> {
+        let mut tx = self.begin().await?;
+        let sql = "UPDATE delivery SET message = $1, due_ms = $2, lease_until_ms = 0 WHERE id = $3 AND attempts = $4";
+        execute!(&mut tx, sql, message.as_i64(), now.0, &delivery.id, delivery.attempts)
+            .context("noting the message of a delivery")?;
+        tx.commit().await
     }
 
     /// Puts a delivery off.
@@ -128,9 +168,9 @@ impl Store {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn say(&self, cause: InteractionId, reply: &Reply, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
+    pub async fn say(&self, text: Text<'_>, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
         let mut tx = self.begin().await?;
-        let claimed = say(&mut tx, cause, reply, true, now).await?;
+        let claimed = say(&mut tx, text, now).await?;
         tx.commit().await?;
         Ok(claimed)
     }
@@ -138,53 +178,33 @@ impl Store {
 
 /// Puts a text into the row of its message, and claims it when nobody else is at it. Whoever is at it will find that
 /// there is a newer one.
-pub(crate) async fn say(
-    tx: &mut Tx,
-    cause: InteractionId,
-    reply: &Reply,
-    closing: bool,
-    now: Timestamp,
-) -> anyhow::Result<Option<Claimed>> {
-    let sql = "INSERT INTO delivery (id, cause, revision, reply, closing, state, why, due_ms, lease_until_ms, attempts)
-               VALUES ($1, $2, 1, $3, $4, 'waiting', NULL, $5, $6, 1)
+pub(crate) async fn say(tx: &mut Tx, text: Text<'_>, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
+    let sql = "INSERT INTO delivery (id, cause, post, revision, reply, closing, state, why, due_ms, lease_until_ms,
+                   attempts)
+               VALUES ($1, $2, $3, 1, $4, $5, 'waiting', NULL, $6, $7, 1)
                ON CONFLICT (id) DO UPDATE SET revision = delivery.revision + 1, reply = excluded.reply,
                    closing = excluded.closing, state = 'waiting', why = NULL, due_ms = excluded.due_ms,
-                   attempts = CASE WHEN delivery.lease_until_ms > $7 THEN delivery.attempts ELSE delivery.attempts + 1 END,
-                   lease_until_ms = CASE WHEN delivery.lease_until_ms > $7 THEN delivery.lease_until_ms
+                   attempts = CASE WHEN delivery.lease_until_ms > $8 THEN delivery.attempts ELSE delivery.attempts + 1 END,
+                   lease_until_ms = CASE WHEN delivery.lease_until_ms > $8 THEN delivery.lease_until_ms
                                          ELSE excluded.lease_until_ms END
-               RETURNING id, cause, revision, reply, attempts, CASE WHEN lease_until_ms = $6 THEN 1 ELSE 0 END";
-    let id = format!("answer/{cause}");
-    let text = serde_json::to_string(reply)?;
+               RETURNING id, cause, post, revision, reply, message, attempts,
+                   CASE WHEN lease_until_ms = $7 THEN 1 ELSE 0 END";
+    let (id, cause) = (text.id(), text.cause.as_i64());
+    let reply = serde_json::to_string(text.reply)?;
     let lease = now.plus(LEASE).0;
-    let row = fetch!(
-        &mut *tx,
-        (String, i64, i64, String, i64, i32),
-        sql,
-        &id,
-        cause.as_i64(),
-        text,
-        closing,
-        now.0,
-        lease,
-        now.0
-    );
-    let (id, cause, revision, reply, attempts, ours) =
+    type Said = (String, i64, bool, i64, String, Option<i64>, i64, i32);
+    let row = fetch!(&mut *tx, Said, sql, &id, cause, text.post, reply, text.closing, now.0, lease, now.0);
+    let (id, cause, post, revision, reply, message, attempts, ours) =
         row.with_context(|| format!("writing delivery {id}"))?.context("an upsert returned no row")?;
     if ours == 0 {
         return Ok(None);
     }
-    Ok(Some(claimed(tx, (id, cause, revision, reply, attempts)).await?))
+    Ok(Some(claimed(tx, (id, cause, post, revision, reply, message, attempts)).await?))
 }
 
 /// Puts a text into the row of its message, for whichever worker comes first.
-pub(crate) async fn offer(
-    tx: &mut Tx,
-    cause: InteractionId,
-    reply: &Reply,
-    closing: bool,
-    now: Timestamp,
-) -> anyhow::Result<()> {
-    let claimed = say(tx, cause, reply, closing, now).await?;
+pub(crate) async fn offer(tx: &mut Tx, text: Text<'_>, now: Timestamp) -> anyhow::Result<()> {
+    let claimed = say(tx, text, now).await?;
     if let Some(claimed) = claimed {
         let sql = "UPDATE delivery SET lease_until_ms = 0 WHERE id = $1 AND attempts = $2";
         execute!(tx, sql, &claimed.id, claimed.attempts).context("offering a delivery")?;
@@ -192,18 +212,21 @@ pub(crate) async fn offer(
     Ok(())
 }
 
-async fn claimed(tx: &mut Tx, (id, cause, revision, reply, attempts): Row) -> anyhow::Result<Claimed> {
-    let sql = "SELECT locale, private, channel, message, token, token_expires_ms FROM receipt WHERE interaction = $1";
+async fn claimed(tx: &mut Tx, (id, cause, post, revision, reply, message, attempts): Row) -> anyhow::Result<Claimed> {
+    let sql = "SELECT locale, guild_locale, private, channel, message, token, token_expires_ms FROM receipt
+               WHERE interaction = $1";
     let envelope = fetch!(tx, Envelope, sql, cause).context("reading the receipt of a delivery")?;
-    let (locale, private, channel, message, token, expires_ms) =
+    let (locale, guild_locale, private, channel, answered_in, token, expires_ms) =
         envelope.with_context(|| format!("delivery {id} answers an interaction without a receipt"))?;
+    let message = if post { message } else { message.or(answered_in) };
     Ok(Claimed {
         reply: serde_json::from_str(&reply).with_context(|| format!("reading delivery {id}"))?,
         id,
         cause: InteractionId::from_i64(cause),
+        post,
         revision,
-        locale: Locale::from_discord(&locale),
-        private,
+        locale: Locale::from_discord(if post { &guild_locale } else { &locale }),
+        private: private && !post,
         channel: ChannelId::from_i64(channel),
         message: message.map(MessageId::from_i64),
         token: token.map(|token| (SecretString::from(token), Timestamp(expires_ms))),

@@ -6,6 +6,7 @@
 
 pub mod deliveries;
 pub mod mappings;
+pub mod offers;
 pub mod operations;
 pub mod receipts;
 
@@ -222,6 +223,12 @@ impl Tx {
 }
 
 fn migrations() -> Migrator {
-    let init = include_str!("migrations/0001_init.sql");
-    Migrator::with_migrations(vec![Migration::new(1, "init".into(), MigrationType::Simple, init.into_sql_str(), false)])
+    let scripts = [
+        (1, "init", include_str!("migrations/0001_init.sql")),
+        (2, "offers", include_str!("migrations/0002_offers.sql")),
+    ];
+    let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(scripts.map(migration).into())
 }

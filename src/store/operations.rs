@@ -5,11 +5,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use super::deliveries::{self, Claimed as Delivery};
-use super::{Store, Tx, claim, execute, fetch};
+use super::deliveries::{self, Claimed as Delivery, Text};
+use super::{Store, Tx, claim, execute, fetch, offers};
 use crate::model::Timestamp;
-use crate::model::ids::{InteractionId, Uid, UserId};
-use crate::reply::{About, Outcome, Reply};
+use crate::model::build::Build;
+use crate::model::ids::{InteractionId, OfferId, Uid, UserId};
+use crate::model::status::BuildStatus;
+use crate::reply::{About, Offer, Outcome, Reply};
+
+/// How long a wish that came to nothing can be asked for again by a button.
+const AGAIN_FOR: Duration = Duration::from_hours(24);
 
 /// What is to be carried out; it does not change any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,9 +31,50 @@ pub struct Wish {
     pub starts_before: Option<u32>,
     /// The build's starters are those of its code event (bkci-api 6.5).
     pub from_webhook: bool,
+    /// The build's state before; not known of wishes of version 0.1.
+    #[serde(default = "unknown")]
+    pub status: BuildStatus,
+    /// Of everything that decides what would run, before (`Build::digest`).
+    #[serde(default)]
+    pub digest: String,
+    /// It was asked for on a private message, so what becomes of it is told in a public message of its own.
+    #[serde(default)]
+    pub posted: bool,
+}
+
+fn unknown() -> BuildStatus {
+    BuildStatus::Unknown
 }
 
 impl Wish {
+    /// A wish about a build as it was read, whose outcome is the answer to its cause.
+    pub fn new(about: About, as_user: Uid, build: &Build) -> Self {
+        Self {
+            starts_before: about.scope.as_ref().and_then(|scope| scope.starts_by_hand(build)),
+            about,
+            as_user,
+            count_before: build.execute_count,
+            from_webhook: build.from_webhook,
+            status: build.status,
+            digest: build.digest(),
+            posted: false,
+        }
+    }
+
+    /// What a button offers that would carry this wish out, as long as the build stays as it was.
+    pub fn offered_as(&self, id: OfferId, expires: Timestamp) -> Offer {
+        Offer {
+            id,
+            about: self.about.clone(),
+            attempt: self.count_before,
+            status: self.status,
+            digest: self.digest.clone(),
+            asker: Some(self.about.asked_by),
+            expires,
+            used_by: None,
+        }
+    }
+
     /// Two wishes with the same goal are one.
     pub fn goal(&self) -> String {
         let attempt = format!("retry/{}/{}", self.about.build.build, self.count_before);
@@ -187,8 +233,10 @@ impl Store {
         }
         let delivery = match &step.outcome {
             Some(outcome) => {
-                let reply = Reply::Retry { about: operation.wish.about.clone(), outcome: outcome.clone() };
-                deliveries::say(&mut tx, operation.cause, &reply, closes(step), now).await?
+                let again = offer_again(&mut tx, operation, outcome, now).await?;
+                let reply = Reply::Retry { about: operation.wish.about.clone(), outcome: outcome.clone(), again };
+                let (cause, post) = (operation.cause, operation.wish.posted);
+                deliveries::say(&mut tx, Text { cause, post, reply: &reply, closing: closes(step) }, now).await?
             }
             None => None,
         };
@@ -206,8 +254,9 @@ impl Store {
             "UPDATE operation SET outcome = $1 WHERE id = $2 AND attempts = $3 AND state IN ('intended', 'sending')";
         let text = serde_json::to_string(&outcome)?;
         if execute!(&mut tx, sql, text, &operation.id, operation.attempts).context("reporting on an operation")? == 1 {
-            let reply = Reply::Retry { about: operation.wish.about.clone(), outcome };
-            deliveries::offer(&mut tx, operation.cause, &reply, false, now).await?;
+            let reply = Reply::Retry { about: operation.wish.about.clone(), outcome, again: None };
+            let (cause, post) = (operation.cause, operation.wish.posted);
+            deliveries::offer(&mut tx, Text { cause, post, reply: &reply, closing: false }, now).await?;
         }
         tx.commit().await
     }
@@ -224,6 +273,22 @@ impl Store {
         tx.commit().await?;
         Ok(other.context("looking for a later wish")?.is_some())
     }
+}
+
+/// What may not have happened can be asked for again, by the same person, while the build stays as it was. The bot
+/// itself never repeats it.
+async fn offer_again(
+    tx: &mut Tx,
+    operation: &Claimed,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> anyhow::Result<Option<OfferId>> {
+    if !outcome.may_be_asked_again() {
+        return Ok(None);
+    }
+    let id: OfferId = format!("again-{}", operation.cause).parse().context("an offer's id")?;
+    offers::post(tx, operation.cause, &operation.wish.offered_as(id.clone(), now.plus(AGAIN_FOR))).await?;
+    Ok(Some(id))
 }
 
 /// A wish that may still be corrected keeps its interaction's token until that expires.

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, Tx, claim, execute};
-use crate::commands::{Command, Request};
-use crate::model::ids::InteractionId;
+use crate::commands::{Answer, Command, Origin, Request};
+use crate::model::ids::{InteractionId, MessageId};
 use crate::model::{Actor, Locale, Place, Timestamp};
 
 /// How long the process that took a request may take to decide before another one looks at it. Below the 30 s after
@@ -22,6 +22,9 @@ struct Kept {
     place: Place,
     locale: Locale,
     guild_locale: Locale,
+    /// Absent in rows of version 0.1, where every request was a command.
+    #[serde(default)]
+    origin: Origin,
     command: Command,
 }
 
@@ -57,18 +60,21 @@ impl Store {
     ///
     /// # Errors
     /// The database failed; the interaction must not be acknowledged.
-    pub async fn receive(&self, request: &Request, private: bool, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
+    pub async fn receive(&self, request: &Request, answer: Answer, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
         let kept = Kept {
             actor: request.actor.clone(),
             place: request.place,
             locale: request.locale,
             guild_locale: request.guild_locale,
+            origin: request.origin,
             command: request.command.clone(),
         };
+        let (private, message) = (answer.is_private(), answer.takes_the_place_of());
         let locale = if private { request.locale } else { request.guild_locale };
-        let sql = "INSERT INTO receipt (interaction, state, token, token_expires_ms, request, private, locale, channel,
-                       received_ms, lease_until_ms, attempts)
-                   VALUES ($1, 'received', $2, $3, $4, $5, $6, $7, $8, $9, 1) ON CONFLICT (interaction) DO NOTHING";
+        let sql = "INSERT INTO receipt (interaction, state, token, token_expires_ms, request, private, locale,
+                       guild_locale, channel, message, received_ms, lease_until_ms, attempts)
+                   VALUES ($1, 'received', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1)
+                   ON CONFLICT (interaction) DO NOTHING";
         let mut tx = self.begin().await?;
         let written = execute!(
             &mut tx,
@@ -79,7 +85,9 @@ impl Store {
             serde_json::to_string(&kept)?,
             private,
             locale.as_str(),
+            request.guild_locale.as_str(),
             request.place.channel.as_i64(),
+            message.map(MessageId::as_i64),
             now.0,
             now.plus(LEASE).0,
         )
@@ -105,8 +113,7 @@ impl Store {
     /// The database failed.
     pub async fn drop_receipt(&self, interaction: InteractionId) -> anyhow::Result<()> {
         let mut tx = self.begin().await?;
-        let sql = "UPDATE receipt SET state = 'answered', token = NULL WHERE interaction = $1";
-        execute!(&mut tx, sql, interaction.as_i64()).context("closing a receipt")?;
+        close(&mut tx, interaction).await?;
         tx.commit().await
     }
 
@@ -121,6 +128,13 @@ impl Store {
         tx.commit().await?;
         Ok(forgotten)
     }
+}
+
+/// Nothing more will be said to an interaction.
+pub(crate) async fn close(tx: &mut Tx, interaction: InteractionId) -> anyhow::Result<()> {
+    let sql = "UPDATE receipt SET state = 'answered', token = NULL WHERE interaction = $1";
+    execute!(tx, sql, interaction.as_i64()).context("closing a receipt")?;
+    Ok(())
 }
 
 /// Marks a receipt as decided. `false`: somebody else decided it meanwhile, so the caller must write nothing.
@@ -141,6 +155,7 @@ fn claimed((interaction, token, expires_ms, request, private, received_ms, attem
         place: kept.place,
         locale: kept.locale,
         guild_locale: kept.guild_locale,
+        origin: kept.origin,
         command: kept.command,
     };
     Ok(Claimed { request, private, received: Timestamp(received_ms), attempts })

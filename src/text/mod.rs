@@ -4,7 +4,9 @@
 //! fails a test. Every text of a stranger goes through [`plain()`] or [`code()`] here.
 
 mod codes;
+mod offers;
 mod plain;
+mod plan;
 mod scopes;
 
 use std::sync::LazyLock;
@@ -17,11 +19,11 @@ use rust_embed::RustEmbed;
 pub use codes::KNOWN as KNOWN_CODES;
 pub use plain::{code, plain};
 
-use crate::model::ids::{Uid, UserId};
+use crate::model::ids::{OfferId, Uid, UserId};
 use crate::model::scope::Refusal;
 use crate::model::status::BuildStatus;
 use crate::model::{BuildRef, Locale, Rejection, Timestamp};
-use crate::reply::{About, Failure, Outcome, Reply, RetryOption};
+use crate::reply::{About, Failure, Outcome, Reply, RetryOption, Verb};
 
 /// Names of pipelines, stages, jobs and tasks are cut to this.
 const NAME_MAX: usize = 60;
@@ -45,6 +47,19 @@ pub struct Sentence {
     pub fields: Vec<Field>,
     /// Where to look.
     pub link: Option<Link>,
+    /// What can be done about it.
+    pub buttons: Vec<Button>,
+}
+
+/// A button under the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Button {
+    /// What it says.
+    pub label: String,
+    /// What it is for.
+    pub verb: Verb,
+    /// Which offer it belongs to.
+    pub offer: OfferId,
 }
 
 /// Good or bad news.
@@ -109,7 +124,9 @@ fn load(locale: Locale) -> FluentLanguageLoader {
 pub fn say(reply: &Reply, locale: Locale) -> Sentence {
     let t = loader(locale);
     match reply {
-        Reply::Retry { about, outcome } => retry(t, about, outcome),
+        Reply::Retry { about, outcome, again } => {
+            Sentence { buttons: offers::again(t, again.as_ref()), ..retry(t, about, outcome) }
+        }
         Reply::NotRetried { about, refusal, status } => not_retried(t, about, refusal, *status),
         Reply::NotRead { build, failure } => not_read(t, build, failure),
         Reply::Malformed { option, given } => malformed(t, *option, given),
@@ -117,10 +134,15 @@ pub fn say(reply: &Reply, locale: Locale) -> Sentence {
         Reply::SkipAndFailedJobs => {
             simple(Tone::Bad, fl!(t, "skip-and-failed-jobs-title"), fl!(t, "skip-and-failed-jobs-body"))
         }
-        Reply::NoPreview => simple(Tone::Bad, fl!(t, "no-preview-title"), fl!(t, "no-preview-body")),
         Reply::NotMapped { user } => {
             simple(Tone::Bad, fl!(t, "not-mapped-title"), fl!(t, "not-mapped-body", command = link_command(*user)))
         }
+        Reply::Preview(proposal) => offers::preview(t, proposal),
+        Reply::Confirm(proposal, why) => offers::confirm(t, proposal, *why),
+        Reply::PreviewClosed => simple(Tone::Good, fl!(t, "preview-closed-title"), fl!(t, "preview-closed-body")),
+        Reply::Declined { about } => offers::declined(t, about),
+        Reply::Changed { about, change } => offers::changed(t, about, change),
+        Reply::Unusable(why) => offers::unusable(t, why),
         Reply::NotAdministrator => {
             simple(Tone::Bad, fl!(t, "not-administrator-title"), fl!(t, "not-administrator-body"))
         }
@@ -168,7 +190,7 @@ pub fn command_description(path: &str, locale: Locale) -> String {
 }
 
 fn simple(tone: Tone, title: String, body: String) -> Sentence {
-    Sentence { tone, title, body, fields: Vec::new(), link: None }
+    Sentence { tone, title, body, fields: Vec::new(), link: None, buttons: Vec::new() }
 }
 
 fn retry(t: &FluentLanguageLoader, about: &About, outcome: &Outcome) -> Sentence {
@@ -259,7 +281,7 @@ fn retry(t: &FluentLanguageLoader, about: &About, outcome: &Outcome) -> Sentence
         }
     }
     fields.extend(place_fields(t, about));
-    Sentence { tone, title, body, fields, link: link(t, about) }
+    Sentence { tone, title, body, fields, link: link(t, about), buttons: Vec::new() }
 }
 
 fn not_retried(t: &FluentLanguageLoader, about: &About, refusal: &Refusal, status: BuildStatus) -> Sentence {
@@ -268,7 +290,7 @@ fn not_retried(t: &FluentLanguageLoader, about: &About, refusal: &Refusal, statu
     let mut fields = vec![field(fl!(t, "label-build"), code(about.build.build.as_str(), 64), false)];
     fields.extend(place_fields(t, about));
     let body = scopes::refusal_text(t, refusal, status);
-    Sentence { tone: Tone::Bad, title, body, fields, link: link(t, about) }
+    Sentence { tone: Tone::Bad, title, body, fields, link: link(t, about), buttons: Vec::new() }
 }
 
 fn not_read(t: &FluentLanguageLoader, build: &BuildRef, failure: &Failure) -> Sentence {
@@ -288,7 +310,7 @@ fn not_read(t: &FluentLanguageLoader, build: &BuildRef, failure: &Failure) -> Se
         Failure::Misconfigured { hint } => fl!(t, "read-misconfigured", hint = code(hint, HINT_MAX)),
         Failure::OtherPipeline => fl!(t, "read-other-pipeline"),
     };
-    Sentence { tone: Tone::Bad, title: fl!(t, "not-read-title"), body, fields, link: None }
+    Sentence { tone: Tone::Bad, title: fl!(t, "not-read-title"), body, fields, link: None, buttons: Vec::new() }
 }
 
 fn malformed(t: &FluentLanguageLoader, option: RetryOption, given: &str) -> Sentence {

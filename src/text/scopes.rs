@@ -55,7 +55,6 @@ pub(super) fn refusal_text(t: &FluentLanguageLoader, refusal: &Refusal, status: 
         Refusal::FinallyRunning => fl!(t, "refusal-finally-running"),
         Refusal::StageNotRunning { name: text } => fl!(t, "refusal-stage-not-running", name = name(text)),
         Refusal::JobRunning { name: text } => fl!(t, "refusal-job-running", name = name(text)),
-        Refusal::Succeeded => fl!(t, "refusal-succeeded"),
         Refusal::TooOld => fl!(t, "refusal-old"),
         Refusal::NotFound { named, candidates } if candidates.is_empty() => {
             fl!(t, "refusal-not-found-none", named = given(named))

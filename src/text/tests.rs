@@ -2,7 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::model::RejectedBy;
-use crate::model::scope::{JobScope, Kind, Part, Scope, TaskScope};
+use crate::model::scope::{self, JobScope, Kind, Part, Scope, TaskScope};
+use crate::reply::{Change, Proposal, Unusable, Why};
 
 /// Key → the variables it uses.
 fn keys(catalogue: &str) -> BTreeMap<String, BTreeSet<String>> {
@@ -60,7 +61,7 @@ fn every_command_and_option_is_described_in_every_language() {
 /// What a stranger may put into every field that is theirs.
 const HOSTILE: &str = "@everyone <@&1> `x` **b** [a](https://e.com)\n# h ||s||";
 
-fn about(scope: Option<Scope>) -> About {
+pub(super) fn about(scope: Option<Scope>) -> About {
     About {
         build: BuildRef {
             project: "demo".parse().expect("a project"),
@@ -114,7 +115,6 @@ fn refusals(text: &str) -> Vec<Refusal> {
     vec![
         Refusal::StillRunning(BuildStatus::Running),
         Refusal::AtGate,
-        Refusal::Succeeded,
         Refusal::TooOld,
         Refusal::NotFound { named: text(), candidates: parts() },
         Refusal::Ambiguous { named: text(), candidates: (0..10).flat_map(|_| parts()).collect() },
@@ -171,18 +171,45 @@ fn replies() -> Vec<Reply> {
         Failure::OtherPipeline,
     ];
     let uid: Uid = "alice".parse().expect("a UID");
-    let mut replies: Vec<Reply> =
-        outcomes().into_iter().map(|outcome| Reply::Retry { about: about(Some(Scope::WholeBuild)), outcome }).collect();
-    replies.extend(scopes.map(|scope| Reply::Retry { about: about(Some(scope)), outcome: Outcome::Sent }));
+    let mut replies: Vec<Reply> = outcomes()
+        .into_iter()
+        .map(|outcome| Reply::Retry { about: about(Some(Scope::WholeBuild)), outcome, again: None })
+        .collect();
+    replies.extend(scopes.map(|scope| Reply::Retry { about: about(Some(scope)), outcome: Outcome::Sent, again: None }));
     replies.extend(refusals(HOSTILE).into_iter().map(not_retried));
     replies.extend(failures.map(|failure| Reply::NotRead { build: about(None).build, failure }));
     let options = [RetryOption::Project, RetryOption::Pipeline, RetryOption::Build];
     replies.extend(options.map(|option| Reply::Malformed { option, given: hostile() }));
+    let offer: OfferId = "1".parse().expect("an id");
+    let proposal = || Proposal {
+        about: about(Some(Scope::WholeBuild)),
+        plan: plan::tests::plan(HOSTILE),
+        offer: offer.clone(),
+        expires: Timestamp(0),
+    };
+    replies.extend(
+        [Why::Risk(scope::Why::SkipsStage), Why::Risk(scope::Why::NotFailed), Why::Always, Why::Late]
+            .map(|why| Reply::Confirm(proposal(), why)),
+    );
+    let changes = [
+        Change::Attempt { before: 1, now: 2, by: Some(hostile()) },
+        Change::Attempt { before: 1, now: 2, by: None },
+        Change::Status { before: BuildStatus::Failed, now: BuildStatus::Running },
+        Change::Parts,
+    ];
+    replies.extend(changes.map(|change| Reply::Changed { about: about(None), change }));
+    let unusable = [
+        Unusable::ForAnother { asker: UserId(1) },
+        Unusable::Expired { at: Timestamp(0) },
+        Unusable::Used { by: UserId(1) },
+        Unusable::Unknown,
+    ];
+    replies.extend(unusable.map(Reply::Unusable));
+    replies.extend([Reply::Preview(proposal()), Reply::PreviewClosed, Reply::Declined { about: about(None) }]);
     let (user, shared_with) = (UserId(42), vec![UserId(7)]);
     replies.extend([
         Reply::TaskAndSkip,
         Reply::SkipAndFailedJobs,
-        Reply::NoPreview,
         Reply::NotMapped { user },
         Reply::NotAdministrator,
         Reply::ServerNotServed,
@@ -205,8 +232,9 @@ fn replies() -> Vec<Reply> {
 }
 
 fn texts(sentence: &Sentence) -> Vec<&String> {
+    let buttons = sentence.buttons.iter().map(|button| &button.label);
     let fields = sentence.fields.iter().flat_map(|field| [&field.name, &field.value]);
-    [&sentence.title, &sentence.body].into_iter().chain(fields).collect()
+    [&sentence.title, &sentence.body].into_iter().chain(fields).chain(buttons).collect()
 }
 
 #[test]
@@ -256,7 +284,7 @@ fn what_tells_active_tokens_finds_them() {
 fn a_refusal_never_says_that_nothing_runs_while_something_does() {
     let outcome = Outcome::Rejected(rejection(2_100_002));
     let said = [Locale::En, Locale::Ja]
-        .map(|locale| say(&Reply::Retry { about: about(None), outcome: outcome.clone() }, locale).body);
+        .map(|locale| say(&Reply::Retry { about: about(None), outcome: outcome.clone(), again: None }, locale).body);
     assert!(!said[0].contains("Nothing runs") && !said[1].contains("何も実行されません"), "{said:?}");
 }
 
@@ -284,24 +312,25 @@ fn every_refusal_says_what_to_do_next() {
 fn a_blank_name_does_not_make_a_blank_field() {
     for blank in ["", "   ", "\u{200b}"] {
         let about = About { pipeline_name: blank.into(), ..about(None) };
-        let sentence = say(&Reply::Retry { about, outcome: Outcome::Sent }, Locale::En);
+        let sentence = say(&Reply::Retry { about, outcome: Outcome::Sent, again: None }, Locale::En);
         for text in texts(&sentence) {
             assert!(!text.trim().is_empty(), "{sentence:?}");
         }
     }
 }
 
+pub(super) fn read(reply: &Reply) -> String {
+    let sentence = say(reply, Locale::En);
+    let fields = sentence.fields.iter().map(|field| format!("{}: {}", field.name, field.value));
+    [sentence.title, sentence.body].into_iter().chain(fields).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn the_main_answers_read_well() {
-    let read = |reply: &Reply| {
-        let sentence = say(reply, Locale::En);
-        let fields = sentence.fields.iter().map(|field| format!("{}: {}", field.name, field.value));
-        [sentence.title, sentence.body].into_iter().chain(fields).collect::<Vec<_>>().join("\n")
-    };
     let about = About { pipeline_name: "nightly".into(), ..about(Some(Scope::WholeBuild)) };
     let build_id = about.build.build.to_string();
     let outcome = Outcome::Accepted { build_id, attempt: Some(2), seen_later: false };
-    insta::assert_snapshot!(read(&Reply::Retry { about: about.clone(), outcome }), @"
+    insta::assert_snapshot!(read(&Reply::Retry { about: about.clone(), outcome, again: None }), @"
     Retry accepted: nightly #128
     BK-CI runs the whole build. Asked for by <@42>.
     Build: `b-7a1d9e3c5b2f4a6d8c0e1f2a3b4c5d6e`
@@ -311,7 +340,7 @@ fn the_main_answers_read_well() {
     Pipeline: nightly
     ");
     let locked = Rejection { request_id: Some("4f6d".into()), ..rejection(2_101_047) };
-    insta::assert_snapshot!(read(&Reply::Retry { about, outcome: Outcome::Rejected(locked) }), @"
+    insta::assert_snapshot!(read(&Reply::Retry { about, outcome: Outcome::Rejected(locked), again: None }), @"
     Not retried: refused
     The pipeline is locked. Ask its owner to unlock it. Nothing was started. Asked for: the whole build, by <@42>.
     Build: `b-7a1d9e3c5b2f4a6d8c0e1f2a3b4c5d6e`

@@ -4,8 +4,10 @@ mod support;
 
 mod faults;
 mod mapping;
+mod offers;
 mod program;
 mod restart;
 mod retry;
 mod running;
 mod transport;
+mod upgrade;

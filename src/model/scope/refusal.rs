@@ -51,8 +51,6 @@ pub enum Refusal {
         /// The job's name.
         name: String,
     },
-    /// It ended well: BK-CI would re-run it without a word.
-    Succeeded,
     /// It started more than [`super::RETRY_WINDOW`] ago.
     TooOld,
     /// Nothing in this build has that id or name.

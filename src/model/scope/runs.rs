@@ -13,7 +13,7 @@ use crate::model::build::{Build, Condition, Job, Stage, Task, failed, failed_or_
 use crate::model::status::BuildStatus;
 
 /// What a retry would do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The stages in which something runs, may run, or is skipped, in model order. The trigger is not listed.
     pub stages: Vec<PlannedStage>,

@@ -207,6 +207,15 @@ impl World {
         Store::open(&SecretString::from(self.store_url.clone())).await
     }
 
+    /// Leads the bot to a database in which nothing was ever made, and says where that is.
+    pub async fn fresh_store(&mut self) -> anyhow::Result<String> {
+        self.store_url = match std::env::var(POSTGRES) {
+            Ok(server) if self.store_url.starts_with("postgres") => postgres_schema(&server).await?,
+            _ => format!("sqlite://{}/fresh.db", self.folder.path().display()),
+        };
+        Ok(self.store_url.clone())
+    }
+
     pub async fn map(&mut self, user: u64, uid: &str) -> anyhow::Result<()> {
         let store = self.store().await?;
         let mapping = (reprise::model::ids::UserId(user), uid.parse()?);
