@@ -94,15 +94,15 @@ pub async fn carry_out(app: &App, operation: &Claimed) -> anyhow::Result<Option<
             Outcome::Accepted { build_id: retried.build_id, attempt: retried.execute_count, seen_later: false },
         ),
         Err(bkci::Error::Rejected(rejection)) => ended(State::Rejected, Outcome::Rejected(rejection)),
-        Err(bkci::Error::Misconfigured { hint }) => {
+        Err(bkci::Error::Misconfigured { hint, said }) => {
             tracing::error!(operation = operation.id, hint, "BK-CI does not accept how this bot is set up");
-            ended(State::Rejected, Outcome::Misconfigured { hint })
+            ended(State::Rejected, Outcome::Misconfigured { hint, said })
         }
         Err(bkci::Error::NotSent { hint }) => {
             tracing::warn!(operation = operation.id, hint, "BK-CI could not be reached");
             Step { state: State::Intended, outcome: Some(Outcome::Unreachable), due: Some(now.plus(TRY_EVERY)) }
         }
-        Err(bkci::Error::Unanswered { hint } | bkci::Error::Unreadable { hint }) => {
+        Err(bkci::Error::Unanswered { hint, .. } | bkci::Error::Unreadable { hint }) => {
             tracing::warn!(operation = operation.id, hint, "BK-CI's answer was lost; looking at the build instead");
             Step { state: State::Sending, outcome: Some(Outcome::Sent), due: Some(now) }
         }

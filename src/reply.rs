@@ -322,6 +322,8 @@ pub enum Outcome {
     Misconfigured {
         /// What the operator should look at: no secret, no body.
         hint: String,
+        /// The code that came with it, if any.
+        said: Option<Rejection>,
     },
     /// BK-CI never answered, and the build shows no new attempt.
     Unconfirmed {
@@ -363,7 +365,10 @@ pub enum Failure {
     /// Not reached.
     Unreachable,
     /// Reached, no answer.
-    Unanswered,
+    Unanswered {
+        /// The code that came instead, if any.
+        said: Option<Rejection>,
+    },
     /// An answer that is not BK-CI's, or too large.
     Unreadable {
         /// What it looked like: no body.
@@ -373,6 +378,8 @@ pub enum Failure {
     Misconfigured {
         /// What the operator should look at: no secret, no body.
         hint: String,
+        /// The code that came with it, if any.
+        said: Option<Rejection>,
     },
     /// The build belongs to another pipeline or project than was named.
     OtherPipeline,

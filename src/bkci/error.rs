@@ -38,6 +38,8 @@ pub enum Error {
     Unanswered {
         /// What came instead of an answer, for operators.
         hint: String,
+        /// The code that came with it, if any.
+        said: Option<Rejection>,
     },
     /// BK-CI or its gateway refused; nothing happened.
     #[error("refused by {:?} with HTTP {} and code {}", .0.by, .0.http, .0.code)]
@@ -47,6 +49,8 @@ pub enum Error {
     Misconfigured {
         /// Which key of the configuration to look at, and why.
         hint: String,
+        /// The code that came with it, if any.
+        said: Option<Rejection>,
     },
     /// A read brought something that is not what BK-CI sends. A retry never ends so.
     #[error("unreadable: {hint}")]
@@ -58,27 +62,37 @@ pub enum Error {
 
 impl Error {
     fn misconfigured(hint: impl Into<String>) -> Self {
-        Self::Misconfigured { hint: hint.into() }
+        Self::Misconfigured { hint: hint.into(), said: None }
     }
 
     fn unanswered(hint: impl Into<String>) -> Self {
-        Self::Unanswered { hint: hint.into() }
+        Self::Unanswered { hint: hint.into(), said: None }
+    }
+
+    /// The same, with the code that tells more.
+    fn with(self, rejection: Rejection) -> Self {
+        match self {
+            Self::Misconfigured { hint, .. } => Self::Misconfigured { hint, said: Some(rejection) },
+            Self::Unanswered { hint, .. } => Self::Unanswered { hint, said: Some(rejection) },
+            Self::NotSent { .. } | Self::Rejected(_) | Self::Unreadable { .. } => self,
+        }
     }
 
     /// The last thing that is done to every error: whatever came from outside loses the secret, then its excess.
     pub(super) fn told(self, application: &Application) -> Self {
         let clean = |text: &str, longest| application.scrub(text).chars().take(longest).collect::<String>();
         let hint = |hint: String| clean(&hint, LONGEST_MESSAGE);
+        let told = |rejection: Rejection| Rejection {
+            message: clean(&rejection.message, LONGEST_MESSAGE),
+            request_id: rejection.request_id.map(|id| clean(&id, LONGEST_REQUEST_ID)),
+            ..rejection
+        };
         match self {
             Self::NotSent { hint: text } => Self::NotSent { hint: hint(text) },
-            Self::Unanswered { hint: text } => Self::Unanswered { hint: hint(text) },
-            Self::Misconfigured { hint: text } => Self::Misconfigured { hint: hint(text) },
+            Self::Unanswered { hint: text, said } => Self::Unanswered { hint: hint(text), said: said.map(told) },
+            Self::Misconfigured { hint: text, said } => Self::Misconfigured { hint: hint(text), said: said.map(told) },
             Self::Unreadable { hint: text } => Self::Unreadable { hint: hint(text) },
-            Self::Rejected(rejection) => Self::Rejected(Rejection {
-                message: clean(&rejection.message, LONGEST_MESSAGE),
-                request_id: rejection.request_id.map(|id| clean(&id, LONGEST_REQUEST_ID)),
-                ..rejection
-            }),
+            Self::Rejected(rejection) => Self::Rejected(told(rejection)),
         }
     }
 }
@@ -86,7 +100,7 @@ impl Error {
 /// Something came back, and it is not an answer: to a read that is unreadable, to a retry it is none.
 pub(super) fn unusable(endpoint: Endpoint<'_>, hint: impl Into<String>) -> Error {
     match endpoint {
-        Endpoint::Retry(..) => Error::Unanswered { hint: hint.into() },
+        Endpoint::Retry(..) => Error::unanswered(hint),
         Endpoint::Detail(_) | Endpoint::Project(_) | Endpoint::Probe => Error::Unreadable { hint: hint.into() },
     }
 }
@@ -160,8 +174,8 @@ impl Head {
                 Err(Error::misconfigured(format!("HTTP {}: a redirect{target}. Is bkci.base_url right?", self.http)))
             }
             // bkci-api 3.3: the call to the service behind timed out, and may have been carried out.
-            408 => Err(Error::unanswered("HTTP 408: BK-CI's own services did not answer in time")),
-            500.. => Err(Error::unanswered(format!("HTTP {}", self.http))),
+            408 => Err(self.silent("HTTP 408: BK-CI's own services did not answer in time".to_owned())),
+            500.. => Err(self.silent(format!("HTTP {}", self.http))),
             _ => Ok(()),
         }
     }
@@ -169,7 +183,9 @@ impl Head {
     /// The table of bkci-api 3.4. The class of a code is its third to fifth digit; the HTTP status may be rewritten.
     fn of_gateway(&self, text: &str) -> Error {
         let code = text.parse::<i64>().unwrap_or_default();
-        let look_at = |keys: &str| Error::misconfigured(format!("the gateway answers {code}: {keys}"));
+        let said = |message| self.rejection(RejectedBy::Gateway, code, message);
+        let look_at =
+            |keys: &str| Error::misconfigured(format!("the gateway answers {code}: {keys}")).with(said(String::new()));
         match code {
             1_640_001 | 1_640_101 => look_at(
                 "it does not accept the application. Look at bkci.app_code, bkci.app_secret and bkci.credentials",
@@ -179,12 +195,15 @@ impl Head {
             1_640_302 => look_at("it does not accept calls from this machine's address (bkci.base_url)"),
             1_640_401 | 1_640_501 => look_at("it has no such API. Look at bkci.base_url and bkci.api"),
             _ => match code / 100 % 1000 {
-                400..=407 | 409..=499 => {
-                    Error::Rejected(self.rejection(RejectedBy::Gateway, code, self.gateway_message.clone()))
-                }
-                _ => Error::unanswered(format!("the gateway answers {code}")),
+                400..=407 | 409..=499 => Error::Rejected(said(self.gateway_message.clone())),
+                _ => Error::unanswered(format!("the gateway answers {code}")).with(said(String::new())),
             },
         }
+    }
+
+    /// Nobody knows who in between answers so: only the status is worth telling.
+    fn silent(&self, hint: String) -> Error {
+        Error::unanswered(hint).with(self.rejection(RejectedBy::BkCi, self.http.into(), String::new()))
     }
 
     fn rejection(&self, by: RejectedBy, code: i64, message: String) -> Rejection {
@@ -250,16 +269,21 @@ impl Answer<'_> {
     fn refusal(&self, envelope: Envelope) -> Error {
         let Envelope { status, message, explanation } = &envelope;
         let (project, app_code) = (self.endpoint.project(), self.app_code);
+        let said = |message| self.head.rejection(RejectedBy::BkCi, *status, message);
         match *status {
-            INTERNAL_ANSWER_UNREADABLE | 408 | 500..=599 => Error::unanswered(format!("BK-CI answers {status}")),
+            INTERNAL_ANSWER_UNREADABLE | 408 | 500..=599 => {
+                Error::unanswered(format!("BK-CI answers {status}")).with(said(String::new()))
+            }
             403 if explanation.starts_with(APPLICATION_DENIED) => Error::misconfigured(format!(
                 "the application {app_code} (bkci.app_code) is not authorised for the project {project} at BK-CI"
-            )),
+            ))
+            .with(said(String::new())),
             _ if self.is_unknown_address(&envelope) => Error::misconfigured(format!(
                 "BK-CI answers HTTP {}: it has no such API. Look at bkci.base_url and bkci.api",
                 self.head.http
-            )),
-            _ => Error::Rejected(self.head.rejection(RejectedBy::BkCi, *status, message.clone())),
+            ))
+            .with(said(String::new())),
+            _ => Error::Rejected(said(message.clone())),
         }
     }
 

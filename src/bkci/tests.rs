@@ -424,6 +424,30 @@ async fn what_only_the_operator_can_mend_is_misconfigured_and_names_the_key() {
 }
 
 #[tokio::test]
+async fn whatever_has_a_code_hands_it_on() {
+    let denied = r#"{"status":403,"message":"no","data":"Permission denied: apigwType[apigw-app],appCode[chatops] x"}"#;
+    let no_path = r#"{"status":404,"message":"requested resource does not exist","data":"HTTP 404 Not Found"}"#;
+    let cases = [
+        (1_640_001, RejectedBy::Gateway, gateway(400, 1_640_001, "")),
+        (1_650_401, RejectedBy::Gateway, gateway(200, 1_650_401, "")),
+        (403, RejectedBy::BkCi, json(403, denied)),
+        (404, RejectedBy::BkCi, json(404, no_path)),
+        (408, RejectedBy::BkCi, json(408, r#"{"status":408,"message":"request timed out"}"#)),
+        (500, RejectedBy::BkCi, json(200, r#"{"status":500,"message":"x"}"#)),
+        (502, RejectedBy::BkCi, Does::Answer(http(502, "X-Bkapi-Request-Id: r-1\r\n", "<html></html>"))),
+        (2_100_110, RejectedBy::BkCi, json(400, r#"{"status":2100110,"message":"x"}"#)),
+    ];
+    for (code, by, does) in cases {
+        let (retried, _) = outcomes(does).await;
+        let Err(Error::Misconfigured { said: Some(said), .. } | Error::Unanswered { said: Some(said), .. }) = retried
+        else {
+            panic!("{code}: {retried:?}")
+        };
+        assert_eq!((said.code, said.by, said.request_id.as_deref()), (code, by, Some("r-1")));
+    }
+}
+
+#[tokio::test]
 async fn a_rejection_carries_what_the_person_needs() {
     let long = "构".repeat(400);
     let server = Server::start(json(400, &format!(r#"{{"status":2101047,"message":"{long}"}}"#))).await;

@@ -133,9 +133,9 @@ pub(super) fn propose(planned: Planned, cause: InteractionId, (why, now): (Optio
 fn failure(error: bkci::Error) -> Failure {
     match error {
         bkci::Error::NotSent { .. } => Failure::Unreachable,
-        bkci::Error::Unanswered { .. } => Failure::Unanswered,
+        bkci::Error::Unanswered { said, .. } => Failure::Unanswered { said },
         bkci::Error::Rejected(rejection) => Failure::Rejected(rejection),
-        bkci::Error::Misconfigured { hint } => Failure::Misconfigured { hint },
+        bkci::Error::Misconfigured { hint, said } => Failure::Misconfigured { hint, said },
         bkci::Error::Unreadable { hint } => Failure::Unreadable { hint },
     }
 }

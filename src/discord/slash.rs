@@ -69,6 +69,8 @@ pub fn definitions(scope: Scope, describe: &Describe) -> Vec<CreateCommand> {
     commands
 }
 
+/// Descriptions are in the person's language, names are not: what an answer tells somebody to run (`/mapping set user: …`),
+/// what colleagues tell each other and what is typed in words is the same for everybody, whatever their language.
 fn command(name: &str, describe: &Describe) -> CreateCommand {
     CreateCommand::new(name)
         .description(describe(name, Locale::En))

@@ -16,7 +16,6 @@ use i18n_embed::fluent::{FluentLanguageLoader, fluent_language_loader};
 use i18n_embed_fl::fl;
 use rust_embed::RustEmbed;
 
-pub use codes::KNOWN as KNOWN_CODES;
 pub use plain::{code, plain};
 
 use crate::model::ids::{OfferId, Uid, UserId};
@@ -212,12 +211,15 @@ fn retry(t: &FluentLanguageLoader, about: &About, outcome: &Outcome) -> Sentence
             (Tone::Waiting, fl!(t, "unreachable-title"), fl!(t, "unreachable-body", scope = scope, who = who))
         }
         Outcome::Rejected(rejection) => {
-            let cause = codes::cause(t, rejection);
+            let cause = codes::refusal(t, rejection);
             (Tone::Bad, fl!(t, "rejected-title"), fl!(t, "rejected-body", cause = cause, scope = scope, who = who))
         }
         Outcome::NotSent => (Tone::Bad, fl!(t, "not-sent-title"), fl!(t, "not-sent-body", scope = scope, who = who)),
-        Outcome::Misconfigured { hint } => {
-            let body = fl!(t, "misconfigured-body", hint = code(hint, HINT_MAX));
+        Outcome::Misconfigured { hint, said } => {
+            let body = match said.as_ref().and_then(|said| codes::set_up(t, said)) {
+                Some(cause) => fl!(t, "rejected-body", cause = cause, scope = scope, who = who),
+                None => fl!(t, "misconfigured-body", hint = code(hint, HINT_MAX)),
+            };
             (Tone::Bad, fl!(t, "misconfigured-title"), body)
         }
         Outcome::Unconfirmed { looked_for_s, readable } => {
@@ -263,20 +265,19 @@ fn retry(t: &FluentLanguageLoader, about: &About, outcome: &Outcome) -> Sentence
             fields.push(field(fl!(t, "label-build"), code(about.build.build.as_str(), 64), false));
             fields.extend(rejection_fields(t, rejection));
         }
+        Outcome::Misconfigured { said, .. } => {
+            fields.push(field(fl!(t, "label-build"), code(about.build.build.as_str(), 64), false));
+            fields.extend(said.iter().flat_map(|said| rejection_fields(t, said)));
+        }
         Outcome::Sent
         | Outcome::Unreachable
         | Outcome::NotSent
-        | Outcome::Misconfigured { .. }
-        | Outcome::Superseded => {
-            fields.push(field(fl!(t, "label-build"), code(about.build.build.as_str(), 64), false));
-        }
-        Outcome::Unconfirmed { .. }
+        | Outcome::Superseded
+        | Outcome::Unconfirmed { .. }
         | Outcome::Overtaken { .. }
         | Outcome::CannotTell { .. }
-        | Outcome::CannotTellTask => {
-            fields.push(field(fl!(t, "label-build"), code(about.build.build.as_str(), 64), false));
-        }
-        Outcome::AlreadyAsked { .. } => {
+        | Outcome::CannotTellTask
+        | Outcome::AlreadyAsked { .. } => {
             fields.push(field(fl!(t, "label-build"), code(about.build.build.as_str(), 64), false));
         }
     }
@@ -302,12 +303,20 @@ fn not_read(t: &FluentLanguageLoader, build: &BuildRef, failure: &Failure) -> Se
     let body = match failure {
         Failure::Rejected(rejection) => {
             fields.extend(rejection_fields(t, rejection));
-            codes::cause(t, rejection)
+            codes::refusal(t, rejection)
         }
         Failure::Unreachable => fl!(t, "read-unreachable"),
-        Failure::Unanswered => fl!(t, "read-unanswered"),
+        Failure::Unanswered { said } => {
+            fields.extend(said.iter().flat_map(|said| rejection_fields(t, said)));
+            let cause = said.as_ref().and_then(|said| codes::silence(t, said));
+            cause.unwrap_or_else(|| fl!(t, "read-unanswered"))
+        }
         Failure::Unreadable { hint } => fl!(t, "read-unreadable", hint = code(hint, HINT_MAX)),
-        Failure::Misconfigured { hint } => fl!(t, "read-misconfigured", hint = code(hint, HINT_MAX)),
+        Failure::Misconfigured { hint, said } => {
+            fields.extend(said.iter().flat_map(|said| rejection_fields(t, said)));
+            let cause = said.as_ref().and_then(|said| codes::set_up(t, said));
+            cause.unwrap_or_else(|| fl!(t, "read-misconfigured", hint = code(hint, HINT_MAX)))
+        }
         Failure::OtherPipeline => fl!(t, "read-other-pipeline"),
     };
     Sentence { tone: Tone::Bad, title: fl!(t, "not-read-title"), body, fields, link: None, buttons: Vec::new() }
@@ -364,7 +373,10 @@ fn place_fields(t: &FluentLanguageLoader, about: &About) -> [Field; 2] {
 }
 
 fn rejection_fields(t: &FluentLanguageLoader, rejection: &Rejection) -> Vec<Field> {
-    let mut fields = vec![field(fl!(t, "label-code"), format!("{} (HTTP {})", rejection.code, rejection.http), true)];
+    let http = format!("HTTP {}", rejection.http);
+    let of_its_own = rejection.code != i64::from(rejection.http);
+    let text = if of_its_own { format!("{} ({http})", rejection.code) } else { http };
+    let mut fields = vec![field(fl!(t, "label-code"), text, true)];
     let request = rejection.request_id.as_ref();
     fields.extend(request.map(|id| field(fl!(t, "label-request"), code(id, 64), true)));
     fields

@@ -133,8 +133,8 @@ async fn strange_answers_to_the_read_do_nothing(world: &mut World) -> anyhow::Re
     world.start().await?;
     for (wrong, part) in [
         (Wrong::Reset, "does not answer"),
-        (Wrong::ServerError, "does not answer"),
-        (Wrong::NginxBadGateway, "does not answer"),
+        (Wrong::ServerError, "a fault of its own"),
+        (Wrong::NginxBadGateway, "does not reach BK-CI"),
         (Wrong::Html200, "not JSON"),
         (Wrong::Empty200, "Tell an administrator"),
         (Wrong::Truncated, "Tell an administrator"),

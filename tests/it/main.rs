@@ -3,6 +3,7 @@
 mod support;
 
 mod faults;
+mod language;
 mod mapping;
 mod offers;
 mod program;
