@@ -7,7 +7,7 @@ use serenity::all::{
 
 use super::buttons;
 use crate::reply::Verb;
-use crate::text::{Button, Sentence, Tone};
+use crate::text::{Button, Sentence, Tone, cut};
 
 const TITLE_MAX: usize = 256;
 const DESCRIPTION_MAX: usize = 4096;
@@ -110,26 +110,6 @@ fn colour(tone: Tone) -> Colour {
 /// Discord counts UTF-16 units in places and characters in others: the larger number is safe for both.
 fn length(text: &str) -> usize {
     text.encode_utf16().count()
-}
-
-/// Cut at characters, with a sign that it was.
-fn cut(text: &str, max: usize) -> String {
-    if length(text) <= max {
-        return text.to_owned();
-    }
-    let mut kept = String::new();
-    let mut used = 1;
-    for character in text.chars() {
-        used += character.len_utf16();
-        if used > max {
-            break;
-        }
-        kept.push(character);
-    }
-    if max > 0 {
-        kept.push('…');
-    }
-    kept
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use i18n_embed::fluent::{FluentLanguageLoader, fluent_language_loader};
 use i18n_embed_fl::fl;
 use rust_embed::RustEmbed;
 
-pub use plain::{code, plain};
+pub use plain::{code, cut, plain};
 
 use crate::model::ids::{OfferId, Uid, UserId};
 use crate::model::scope::Refusal;

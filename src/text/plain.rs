@@ -1,7 +1,10 @@
 //! Makes a stranger's text safe to stand in a message: it stays what it is, and does nothing.
 //!
 //! What comes from BK-CI or a person may hold Markdown, mentions, links or characters that turn the reading direction.
-//! Every such text goes through [`plain`] or [`code`] before it becomes part of a sentence.
+//! Every such text goes through [`plain`] or [`code`] before it becomes part of a sentence. What is too long is cut
+//! where a reader sees the end of a character: never within an accented letter, a flag or a family of emoji.
+
+use unicode_segmentation::UnicodeSegmentation as _;
 
 /// Stands for what was cut off.
 const CUT: char = '…';
@@ -12,10 +15,16 @@ const NOTHING: &str = "—";
 /// Follows characters that would begin a mention, a link or a time stamp. Invisible, and breaks the token for Discord.
 const BREAK: char = '\u{200b}';
 
+/// Joins emoji into one: a family, a profession, a flag.
+const JOINER: char = '\u{200d}';
+
+/// What a reader sees as one character is rarely made of more than ten; a letter under a tower of marks is.
+const PARTS_MAX: usize = 16;
+
 /// As running text of at most `max` characters of the original, on one line, every sign of Markdown escaped.
 pub fn plain(text: &str, max: usize) -> String {
-    let mut safe = String::with_capacity(text.len() + 8);
-    for character in shortened(text, max) {
+    let mut safe = String::with_capacity(text.len().min(4 * max) + 8);
+    for character in shortened(text, max).chars() {
         match character {
             '\\' | '*' | '_' | '~' | '`' | '|' | '>' | '#' | '-' | '+' | '[' | ']' | '(' | ')' | '<' | '.' | '='
             | '!' => {
@@ -30,30 +39,74 @@ pub fn plain(text: &str, max: usize) -> String {
             other => safe.push(other),
         }
     }
-    if safe.trim().is_empty() { NOTHING.to_owned() } else { safe }
+    if is_blank(&safe) { NOTHING.to_owned() } else { safe }
 }
 
 /// As inline code of at most `max` characters, which nothing in the text can end.
 pub fn code(text: &str, max: usize) -> String {
-    let inside: String = shortened(text, max).map(|character| if character == '`' { 'ˋ' } else { character }).collect();
-    if inside.trim().is_empty() { "` `".to_owned() } else { format!("`{inside}`") }
+    let inside = shortened(text, max).replace('`', "ˋ");
+    if is_blank(&inside) { "` `".to_owned() } else { format!("`{inside}`") }
 }
 
-/// On one line, without control characters and without those that turn the reading direction; cut at characters.
-fn shortened(text: &str, max: usize) -> impl Iterator<Item = char> + '_ {
-    let seen = text.chars().map(|character| if character.is_whitespace() { ' ' } else { character });
-    let seen = seen.filter(|character| !character.is_control() && !is_invisible(*character));
-    let long = seen.clone().nth(max).is_some();
-    let kept = if long { max.saturating_sub(1) } else { max };
-    seen.take(kept).chain(long.then_some(CUT))
+/// Cut to `max` UTF-16 units. Discord counts these in places and characters, which are fewer, in others.
+pub fn cut(text: &str, max: usize) -> String {
+    let length = |text: &str| text.encode_utf16().count();
+    if length(text) <= max {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut left = max.saturating_sub(1);
+    for grapheme in text.graphemes(true) {
+        let Some(rest) = left.checked_sub(length(grapheme)) else { break };
+        left = rest;
+        kept.push_str(grapheme);
+    }
+    kept.extend((max > 0).then_some(CUT));
+    kept
 }
 
-/// Direction marks, joiners and blanks without width (Unicode, general category Cf), by which a text can pretend to be
-/// another one.
+/// On one line, of at most `max` characters, without those that nobody sees.
+fn shortened(text: &str, max: usize) -> String {
+    let mut kept = String::new();
+    let (mut length, mut fits) = (0, 0);
+    for grapheme in text.graphemes(true) {
+        let seen = visible(grapheme);
+        length += seen.chars().count();
+        kept.push_str(&seen);
+        if length < max {
+            fits = kept.len();
+        }
+        if length > max {
+            kept.truncate(fits);
+            kept.extend((max > 0).then_some(CUT));
+            break;
+        }
+    }
+    kept
+}
+
+/// What is to be seen of one character as a reader counts them. Joiners stay between what they join, nowhere else.
+fn visible(grapheme: &str) -> String {
+    let seen = grapheme.chars().map(|character| if character.is_whitespace() { ' ' } else { character });
+    let seen = seen.filter(|character| !character.is_control() && !is_invisible(*character)).take(PARTS_MAX);
+    let seen: String = seen.collect();
+    seen.trim_matches(JOINER).to_owned()
+}
+
+/// Characters without a picture of their own (Unicode, Default_Ignorable_Code_Point, and the direction and annotation
+/// marks), by which a text can pretend to be another one or to be none. Variation selectors stay: they make emoji
+/// coloured and choose among the forms of a Chinese character.
 fn is_invisible(character: char) -> bool {
     matches!(character,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+        | '\u{200b}' | '\u{200c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+fn is_blank(text: &str) -> bool {
+    let selector = |character| matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
+    text.chars().all(|character| character.is_whitespace() || selector(character))
 }
 
 #[cfg(test)]
@@ -61,57 +114,144 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const HOSTILE: [&str; 28] = [
+        "@everyone",
+        "@here",
+        "<@123456789012345678>",
+        "<@!123456789012345678>",
+        "<@&123456789012345678>",
+        "<#123456789012345678>",
+        "<t:0:R>",
+        "<:x:1>",
+        "<a:x:1>",
+        "</retry:1>",
+        "<id:customize>",
+        "https://evil.example.com",
+        "<https://evil.example.com>",
+        "[click](https://evil.example.com)",
+        "**bold** __under__ ~~gone~~ ||spoiler|| *i* _i_",
+        "# heading",
+        "-# small",
+        "> quote",
+        ">>> quote",
+        "- list",
+        "* list",
+        "1. list",
+        "```rm -rf```",
+        "a\n# b",
+        "a\u{2028}> b",
+        r"\*\\_",
+        "\u{202e}gnp.exe",
+        "\u{2066}\u{200f}x\u{e0041}",
+    ];
+
+    /// What in a text that was made safe would still do something. Knows Discord's Markdown by its signs, and nothing of
+    /// how the text was made safe.
+    fn active(safe: &str) -> Option<String> {
+        let mut characters = safe.chars().peekable();
+        while let Some(character) = characters.next() {
+            let next = characters.peek().copied();
+            match character {
+                // Discord takes a backslash before any sign as an escape, and shows one before anything else.
+                '\\' => {
+                    if next.is_none_or(|next| next.is_alphanumeric() || next.is_whitespace()) {
+                        return Some("a loose backslash".into());
+                    }
+                    characters.next();
+                }
+                '*' | '_' | '~' | '`' | '|' | '>' | '#' | '-' | '+' | '[' | ']' | '(' | ')' | '<' => {
+                    return Some(format!("{character} is not escaped"));
+                }
+                // Whoever looks for mentions, links or time stamps, also without heeding escapes, needs what follows.
+                '@' | ':' if next != Some(BREAK) => return Some(format!("{character} begins a token")),
+                '.' => return Some("a number with a point begins a list".into()),
+                other if other.is_control() || matches!(other, '\u{2028}' | '\u{2029}') => {
+                    return Some(format!("{other:?} breaks the line"));
+                }
+                '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    return Some("the reading direction is turned".into());
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn what_tells_active_texts_finds_them() {
+        for hostile in HOSTILE.into_iter().filter(|hostile| !hostile.contains('\u{200f}')) {
+            assert!(active(hostile).is_some(), "{hostile}");
+        }
+        assert_eq!(active("a\\*b@\u{200b}x"), None);
+        assert!(active("\\").is_some() && active("\u{2066}x").is_some());
+    }
+
     #[test]
     fn hostile_texts_do_nothing() {
-        for hostile in [
-            "@everyone",
-            "@here",
-            "<@123456789012345678>",
-            "<@&123456789012345678>",
-            "<#123456789012345678>",
-            "<t:0:R>",
-            "<:x:1>",
-            "https://evil.example.com",
-            "[click](https://evil.example.com)",
-            "**bold** __under__ ~~gone~~ ||spoiler||",
-            "# heading",
-            "> quote",
-            "- list",
-            "1. list",
-            "```rm -rf```",
-            "a\n# b",
-            "\u{202e}gnp.exe",
-        ] {
+        for hostile in HOSTILE {
             let safe = plain(hostile, 100);
-            for token in
-                ["@everyone", "@here", "<@", "<#", "<t", "<:", "://", "](", "**", "||", "```", "\n", "\u{202e}"]
-            {
-                assert!(!unescaped(&safe, token), "{hostile:?} became {safe:?}, in which {token:?} is active");
+            assert_eq!(active(&safe), None, "{hostile:?} became {safe:?}");
+            for token in ["@everyone", "@here", "<@1", "<@!", "<@&", "<#1", "<t:0", "://", "](", "**", "||", "```"] {
+                assert!(!safe.contains(token), "{hostile:?} became {safe:?}, in which {token:?} stands");
             }
         }
         assert_eq!(code("a`b``c", 100), "`aˋbˋˋc`");
-        for blank in ["", "  ", "\u{200b}", "\n"] {
-            assert_eq!(plain(blank, 5), NOTHING);
+        for blank in ["", "  ", "\u{200b}", "\n", "\u{fe0f}", "\u{3164}\u{2800}", "\u{200d}"] {
+            assert_eq!(plain(blank, 5), NOTHING, "{blank:?}");
+            assert_eq!(code(blank, 5), "` `", "{blank:?}");
         }
-        assert_eq!(code("", 5), "` `");
-        assert_eq!(plain("流水线构建失败", 4), "流水线…");
     }
 
-    /// Whether `token` stands there with its first character not escaped.
-    fn unescaped(text: &str, token: &str) -> bool {
-        text.match_indices(token).any(|(at, _)| !text[..at].ends_with('\\'))
+    #[test]
+    fn what_is_too_long_is_cut_between_what_readers_see_as_characters() {
+        let family = "👨\u{200d}👩\u{200d}👧";
+        assert_eq!(plain("流水线构建失败", 4), "流水线…");
+        assert_eq!(plain(&format!("a{family}"), 6), format!("a{family}"), "as long as allowed");
+        assert_eq!(plain(&format!("ab{family}"), 6), "ab…", "a family leaves as a whole");
+        assert_eq!(plain("e\u{301}e\u{301}e\u{301}", 4), "e\u{301}…");
+        assert_eq!(plain("🇨🇳🇯🇵", 3), "🇨🇳…");
+        assert_eq!(plain(&format!("Z{}", "\u{301}".repeat(90)), 60).chars().count(), PARTS_MAX);
+        assert_eq!(cut(&format!("a{family}"), 9), format!("a{family}"));
+        assert_eq!(cut(&format!("a{family}b"), 9), "a…");
+        assert_eq!((cut("ab", 2).as_str(), cut("abc", 2).as_str(), cut("abc", 0).as_str()), ("ab", "a…", ""));
+        assert_eq!(cut("😀😀", 3), "😀…");
     }
+
+    /// Everything that can go wrong, and anything else.
+    const TEXTS: &str =
+        "\\PC{0,60}|[@<>`*_\\\\\\[\\]()#|~:/!&+=.\\-0-9a-z \n\r\t\u{2028}\u{202e}\u{200d}\u{301}😀👩🇨🇳]{0,60}|.{0,60}";
 
     proptest! {
         #[test]
-        fn any_text_is_bounded_and_on_one_line(text in "\\PC{0,60}|[@<>`*_\\\\\\[\\]()#|~:/\n\r\u{202e}a]{0,60}", max in 1usize..40) {
+        fn any_text_does_nothing_and_is_bounded(text in TEXTS, max in 1usize..40) {
             let safe = plain(&text, max);
+            prop_assert_eq!(active(&safe), None, "{:?}", &safe);
             prop_assert!(safe.chars().count() <= 2 * max);
-            prop_assert!(!safe.contains(['\n', '\r']));
-            prop_assert!(!unescaped(&safe, "<") && !safe.contains("@everyone") && !unescaped(&safe, "`"));
             let code = code(&text, max);
-            prop_assert!(code.chars().count() <= max + 2 + 1);
+            prop_assert!(code.chars().count() <= max.max(1) + 2);
             prop_assert_eq!(code.matches('`').count(), 2);
+            prop_assert!(code.starts_with('`') && code.ends_with('`') && code.lines().count() == 1);
+        }
+
+        #[test]
+        fn a_text_that_fits_stays_what_it_is(text in "[ -~流水线é😀]{0,60}") {
+            let safe = plain(&text, 60);
+            let mut characters = safe.chars().filter(|character| *character != BREAK);
+            let mut shown = String::new();
+            while let Some(character) = characters.next() {
+                shown.extend(if character == '\\' { characters.next() } else { Some(character) });
+            }
+            prop_assert_eq!(shown, if text.trim().is_empty() { NOTHING } else { &text });
+        }
+
+        #[test]
+        fn cutting_keeps_a_beginning_within_the_limit(text in "\\PC{0,30}|.{0,30}", max in 0usize..30) {
+            let kept = cut(&text, max);
+            prop_assert!(kept.encode_utf16().count() <= max);
+            let beginning = kept.strip_suffix(CUT).unwrap_or(&kept);
+            prop_assert!(text.starts_with(beginning));
+            let ends: Vec<usize> = text.grapheme_indices(true).map(|(at, _)| at).chain([text.len()]).collect();
+            prop_assert!(kept == text || ends.contains(&beginning.len()), "cut within a character: {kept:?}");
         }
     }
 }
