@@ -21,7 +21,7 @@
 //! config, telemetry, worker → nothing of ours but clock
 //! ```
 //!
-//! - [`model`], [`reply`], [`policy`], [`text`] do no I/O and read no clock.
+//! - [`model`], [`reply`], [`policy`], [`text`], [`commands::words`] do no I/O and read no clock.
 //! - `serenity` appears only in `src/discord/`, `sqlx` only in `src/store/`, `axum` only in `http.rs` and
 //!   `discord/endpoint.rs`, `reqwest` only in `src/bkci/` and where `discord/client.rs` hands serenity its HTTP client.
 //! - Only [`outbox`] speaks, except the acknowledgement and an incident's number, which Discord wants within 3 s. The

@@ -172,6 +172,21 @@ set-up-ip = BK-CI's gateway does not accept calls from the bot's machine. Tell a
 set-up-address = There is no such API where the bot calls BK-CI. Tell an administrator to check bkci.base_url and bkci.api.
 set-up-project = The bot's application is not authorised for this project. Tell an administrator that the project has to authorise it in BK-CI (bkci.app_code); BK-CI notices within 5 minutes.
 
+# A command in words that was not understood (src/text/typed.rs).
+
+words-title = Nothing was done: this was not understood
+words-unknown-command = This is not a command. In words there are: { $commands }
+words-missing = { $option } is missing here.
+words-surplus = From here on there is too much. Put a name of several words in quotes.
+words-unknown-flag = There is no such option.
+words-no-value = { $flag } needs a value after it.
+words-valued = { $flag } takes no value.
+words-twice = { $flag } is there twice.
+words-excludes = { $flag } cannot be used together with { $other }.
+words-unclosed = This quotation has no end.
+words-glued = Leave a blank after the quotation.
+words-usage = Like this: { $usage }
+
 # Commands and options, as Discord shows them.
 
 cmd-retry = Retry a failed or cancelled build

@@ -172,6 +172,21 @@ set-up-ip = BK-CI のゲートウェイがボットのマシンからのアク�
 set-up-address = ボットが呼び出す BK-CI のアドレスにこの API がありません。管理者に bkci.base_url と bkci.api の確認を依頼してください。
 set-up-project = ボットのアプリケーションがこのプロジェクトで許可されていません。管理者に伝えてください：BK-CI でプロジェクト側の許可が必要です（bkci.app_code）。5 分以内に反映されます。
 
+# 理解できなかった文章コマンド（src/text/typed.rs）。
+
+words-title = 何もしていません：コマンドを理解できませんでした
+words-unknown-command = コマンドではありません。文章で使えるのは次のとおりです：{ $commands }
+words-missing = ここに { $option } が必要です。
+words-surplus = ここから先が余分です。空白を含む名前は引用符で囲んでください。
+words-unknown-flag = そのオプションはありません。
+words-no-value = { $flag } の後に値が必要です。
+words-valued = { $flag } に値は指定できません。
+words-twice = { $flag } が 2 回指定されています。
+words-excludes = { $flag } は { $other } と同時に使えません。
+words-unclosed = この引用符が閉じられていません。
+words-glued = 引用符の後に空白を入れてください。
+words-usage = 書き方：{ $usage }
+
 # Commands and options, as Discord shows them.
 
 cmd-retry = 失敗またはキャンセルされたビルドを再試行

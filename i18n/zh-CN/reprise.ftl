@@ -172,6 +172,21 @@ set-up-ip = BK-CI 网关不接受来自机器人所在主机的请求。请告�
 set-up-address = 机器人所用的 BK-CI 地址没有该 API。请告知管理员检查 bkci.base_url 和 bkci.api。
 set-up-project = 机器人的应用未获该项目授权。请告知管理员：需在 BK-CI 中由该项目为其授权（bkci.app_code），5 分钟内生效。
 
+# 无法理解的文字命令（src/text/typed.rs）。
+
+words-title = 未执行任何操作：无法理解该命令
+words-unknown-command = 这不是命令。可用文字输入的命令：{ $commands }
+words-missing = 此处缺少 { $option }。
+words-surplus = 从此处起内容过多。名称含空格时请加引号。
+words-unknown-flag = 没有此选项。
+words-no-value = { $flag } 之后需要填写值。
+words-valued = { $flag } 不接受值。
+words-twice = { $flag } 重复出现。
+words-excludes = { $flag } 不能与 { $other } 同时使用。
+words-unclosed = 此处的引号没有结束。
+words-glued = 引号之后请留一个空格。
+words-usage = 正确写法：{ $usage }
+
 # Commands and options, as Discord shows them.
 
 cmd-retry = 重试失败或已取消的构建

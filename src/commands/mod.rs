@@ -8,6 +8,7 @@ mod help;
 mod mapping;
 mod press;
 pub mod retry;
+pub mod words;
 
 use std::time::Duration;
 

@@ -8,6 +8,7 @@ mod offers;
 mod plain;
 mod plan;
 mod scopes;
+mod typed;
 
 use std::sync::LazyLock;
 
@@ -133,6 +134,7 @@ pub fn say(reply: &Reply, locale: Locale) -> Sentence {
         Reply::SkipAndFailedJobs => {
             simple(Tone::Bad, fl!(t, "skip-and-failed-jobs-title"), fl!(t, "skip-and-failed-jobs-body"))
         }
+        Reply::Mistaken { typed, mistake } => typed::mistaken(t, typed, *mistake),
         Reply::NotMapped { user } => {
             simple(Tone::Bad, fl!(t, "not-mapped-title"), fl!(t, "not-mapped-body", command = link_command(*user)))
         }

@@ -48,6 +48,37 @@ pub fn code(text: &str, max: usize) -> String {
     if is_blank(&inside) { "` `".to_owned() } else { format!("`{inside}`") }
 }
 
+/// A code block with one line, which nothing in it can end, and a caret under the place: `at`, in bytes. Of a long line
+/// only the part around it.
+pub fn pointed(text: &str, at: usize) -> String {
+    const BEFORE: usize = 40;
+    const AFTER: usize = 30;
+    let seen = |text: &str| -> Vec<String> {
+        let seen = text.graphemes(true).map(|grapheme| visible(grapheme).replace('`', "ˋ"));
+        seen.filter(|grapheme| !grapheme.is_empty()).collect()
+    };
+    let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
+    let (mut before, mut after) = (seen(before.trim_start()), seen(after.trim_end()));
+    if before.len() > BEFORE {
+        before.splice(..=before.len() - BEFORE, [CUT.to_string()]);
+    }
+    if after.len() > AFTER {
+        after.splice(AFTER - 1.., [CUT.to_string()]);
+    }
+    // A blank as wide as what stands above it.
+    let blanks: String = before.iter().map(|grapheme| if is_wide(grapheme) { '\u{3000}' } else { ' ' }).collect();
+    format!("```\n{}{}\n{blanks}^\n```\n", before.concat(), after.concat())
+}
+
+/// Whether it takes the place of two Latin letters: Chinese, Japanese, Korean, and emoji (Unicode, East_Asian_Width).
+fn is_wide(grapheme: &str) -> bool {
+    grapheme.starts_with(|first| {
+        matches!(first, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}'
+            | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff01}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}'
+            | '\u{1f300}'..='\u{1faff}' | '\u{20000}'..='\u{3fffd}')
+    })
+}
+
 /// Cut to `max` UTF-16 units. Discord counts these in places and characters, which are fewer, in others.
 pub fn cut(text: &str, max: usize) -> String {
     let length = |text: &str| text.encode_utf16().count();
@@ -87,6 +118,7 @@ fn shortened(text: &str, max: usize) -> String {
 
 /// What is to be seen of one character as a reader counts them. Joiners stay between what they join, nowhere else.
 fn visible(grapheme: &str) -> String {
+    let grapheme = if grapheme == "\r\n" { " " } else { grapheme };
     let seen = grapheme.chars().map(|character| if character.is_whitespace() { ' ' } else { character });
     let seen = seen.filter(|character| !character.is_control() && !is_invisible(*character)).take(PARTS_MAX);
     let seen: String = seen.collect();
@@ -217,6 +249,15 @@ mod tests {
         assert_eq!(cut("😀😀", 3), "😀…");
     }
 
+    #[test]
+    fn a_place_in_a_long_line_is_shown_with_what_is_around_it() {
+        let long = format!("{}HERE{}", "a".repeat(100), "b".repeat(100));
+        let lines = [format!("…{}HERE{}…", "a".repeat(39), "b".repeat(25)), format!("{}^", " ".repeat(40))];
+        assert_eq!(pointed(&long, 100), format!("```\n{}\n{}\n```\n", lines[0], lines[1]));
+        assert_eq!(pointed("` \u{202e}é流\nx", 10), "```\nˋ é流 x\n   　^\n```\n");
+        assert_eq!(pointed("short", 99), "```\nshort\n     ^\n```\n", "a place that is not there");
+    }
+
     /// Everything that can go wrong, and anything else.
     const TEXTS: &str =
         "\\PC{0,60}|[@<>`*_\\\\\\[\\]()#|~:/!&+=.\\-0-9a-z \n\r\t\u{2028}\u{202e}\u{200d}\u{301}😀👩🇨🇳]{0,60}|.{0,60}";
@@ -231,6 +272,16 @@ mod tests {
             prop_assert!(code.chars().count() <= max.max(1) + 2);
             prop_assert_eq!(code.matches('`').count(), 2);
             prop_assert!(code.starts_with('`') && code.ends_with('`') && code.lines().count() == 1);
+        }
+
+        #[test]
+        fn a_place_in_any_text_is_pointed_at(before in TEXTS, after in TEXTS) {
+            let pointed = pointed(&format!("{before}{after}"), before.len());
+            let lines: Vec<&str> = pointed.split('\n').collect();
+            prop_assert_eq!((lines.len(), lines[0], lines[3], pointed.matches('`').count()), (5, "```", "```", 6));
+            let blanks = lines[2].strip_suffix('^').expect("a caret");
+            prop_assert!(blanks.chars().all(char::is_whitespace));
+            prop_assert!(blanks.chars().count() <= 40 && lines[1].graphemes(true).count() <= 71, "{}", pointed);
         }
 
         #[test]

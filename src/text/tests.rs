@@ -4,6 +4,7 @@ use super::*;
 use crate::model::RejectedBy;
 use crate::model::scope::{self, JobScope, Kind, Part, Scope, TaskScope};
 use crate::reply::{Change, Proposal, Unusable, Why};
+use crate::reply::{Flag, Mistake, Slip};
 
 const ENGLISH: &str = include_str!("../../i18n/en/reprise.ftl");
 const OTHERS: [&str; 2] = [include_str!("../../i18n/zh-CN/reprise.ftl"), include_str!("../../i18n/ja/reprise.ftl")];
@@ -240,6 +241,12 @@ fn replies() -> Vec<Reply> {
     ];
     replies.extend(unusable.map(Reply::Unusable));
     replies.extend([Reply::Preview(proposal()), Reply::PreviewClosed, Reply::Declined { about: about(None) }]);
+    let flags = Flag::ALL
+        .into_iter()
+        .flat_map(|flag| [Slip::NoValue(flag), Slip::Valued(flag), Slip::Twice(flag), Slip::Excludes(flag, flag)]);
+    let slips = [Slip::NoCommand, Slip::UnknownCommand, Slip::Surplus, Slip::UnknownFlag, Slip::Unclosed, Slip::Glued];
+    let slips = slips.into_iter().chain(flags).chain(options.map(Slip::Missing));
+    replies.extend(slips.map(|slip| Reply::Mistaken { typed: hostile(), mistake: Mistake { at: 11, slip } }));
     let (user, shared_with) = (UserId(42), vec![UserId(7)]);
     replies.extend([
         Reply::TaskAndSkip,
