@@ -80,9 +80,15 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// The known key that a mistyped one most likely meant: the same key of another section, else the nearest spelling.
+/// The known key that a mistyped one most likely meant: one that it was put under, else the nearest spelling, else the
+/// same key of another section.
 pub(super) fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let leaf = |key: &'a str| key.rsplit('.').next().unwrap_or(key);
+    if let Some((above, _)) = key.rsplit_once('.')
+        && let Some(value) = known.clone().find(|candidate| *candidate == above)
+    {
+        return Some(value);
+    }
     let closest = known.clone().map(|candidate| (distance(key, candidate), candidate)).min();
     if let Some((steps, candidate)) = closest
         && steps <= (key.len() / 4).max(2)
@@ -123,6 +129,7 @@ mod tests {
             ("discord.tokne", Some("discord.token")),
             ("discrod.token", Some("discord.token")),
             ("bkci.poll_ms", Some("follow.poll_ms")),
+            ("discord.token.value", Some("discord.token")),
             ("weather.city", None),
         ];
         for (key, expected) in cases {

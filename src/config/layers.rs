@@ -4,6 +4,7 @@
 //! Must not: interpret a value (the `config` crate's environment source would turn a token `00123` into a number, and
 //! its errors print the line they are about, which may hold a secret; so only its reading of TOML is used).
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use config::{File, FileFormat, Source, Value, ValueKind};
@@ -21,6 +22,8 @@ pub(super) const DEFAULTS: &str = include_str!("../../config/default.toml");
 pub(super) enum Raw {
     /// From the environment: text whose type the key decides.
     Variable(String),
+    /// From the environment, and no text.
+    NotUtf8,
     /// From TOML, typed.
     Toml(ValueKind),
 }
@@ -36,12 +39,13 @@ pub(super) struct Entry {
 #[derive(Default)]
 pub(super) struct Layers {
     entries: Vec<Entry>,
+    file_missing: bool,
 }
 
 impl Layers {
     /// Reads every layer. What cannot be read at all is a fault; the rest is still there, so that its faults can be told
     /// as well.
-    pub(super) fn collect(files: &[PathBuf], env: impl Iterator<Item = (String, String)>) -> (Self, Vec<Fault>) {
+    pub(super) fn collect(files: &[PathBuf], env: impl Iterator<Item = (OsString, OsString)>) -> (Self, Vec<Fault>) {
         let mut layers = Self::default();
         let mut faults = Vec::new();
         if let Err(fault) = layers.add_toml(DEFAULTS, &Origin::Default) {
@@ -49,10 +53,12 @@ impl Layers {
         }
         for path in files {
             if let Err(fault) = layers.add_file(path) {
+                layers.file_missing = true;
                 faults.push(fault);
             }
         }
-        let mut variables: Vec<_> = env.filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        let variables = env.map(|(name, value)| (name.to_string_lossy().into_owned(), value));
+        let mut variables: Vec<_> = variables.filter(|(name, _)| name.starts_with(PREFIX)).collect();
         variables.sort();
         for (name, value) in variables {
             if let Err(fault) = layers.add_variable(name, value) {
@@ -70,6 +76,11 @@ impl Layers {
     /// What the first layer says, whatever the others do.
     pub(super) fn built_in(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key == key && entry.origin == Origin::Default)
+    }
+
+    /// Whether a file could not be read, so that what seems absent may stand there.
+    pub(super) fn file_missing(&self) -> bool {
+        self.file_missing
     }
 
     /// Every entry of every layer.
@@ -99,7 +110,7 @@ impl Layers {
         Ok(())
     }
 
-    fn add_variable(&mut self, name: String, value: String) -> Result<(), Fault> {
+    fn add_variable(&mut self, name: String, value: OsString) -> Result<(), Fault> {
         let key = name[PREFIX.len()..].to_lowercase().replace("__", ".");
         if variable(&key) != name {
             return Err(Fault {
@@ -109,7 +120,8 @@ impl Layers {
                 key,
             });
         }
-        self.entries.push(Entry { key, origin: Origin::Variable(name), raw: Raw::Variable(value) });
+        let raw = value.into_string().map_or(Raw::NotUtf8, Raw::Variable);
+        self.entries.push(Entry { key, origin: Origin::Variable(name), raw });
         Ok(())
     }
 

@@ -114,6 +114,7 @@ impl<'a> Reader<'a> {
         let value = self.parsed(key, "true or false", |raw| match raw {
             Raw::Toml(ValueKind::Boolean(flag)) => Ok(*flag),
             Raw::Variable(text) => text.parse().map_err(|_| format!("is {}", echo(text))),
+            Raw::NotUtf8 => Err(not_utf8()),
             Raw::Toml(other) => Err(is_a(other)),
         });
         value.unwrap_or_default()
@@ -132,7 +133,7 @@ impl<'a> Reader<'a> {
 
     /// Discord ids, each once.
     pub(super) fn ids(&mut self, key: &str) -> Vec<u64> {
-        let value = self.parsed(key, "a list of Discord ids (17 to 20 digits each)", |raw| {
+        let value = self.parsed(key, "a list of Discord ids (17 to 19 digits each)", |raw| {
             let mut ids = Vec::new();
             for (index, item) in items_of(raw)?.into_iter().enumerate() {
                 let id = values::snowflake(&item).map_err(|wrong| format!("entry {} {wrong}", index + 1))?;
@@ -147,7 +148,7 @@ impl<'a> Reader<'a> {
 
     /// A Discord id, or nothing when it is empty.
     pub(super) fn optional_id(&mut self, key: &str) -> Option<u64> {
-        let value = self.parsed(key, "a Discord id (17 to 20 digits), or nothing", |raw| match id_text_of(raw)? {
+        let value = self.parsed(key, "a Discord id (17 to 19 digits), or nothing", |raw| match id_text_of(raw)? {
             text if text.is_empty() => Ok(None),
             text => values::snowflake(&text).map(Some),
         });
@@ -159,7 +160,7 @@ impl<'a> Reader<'a> {
         let check = |raw: &Raw| match raw {
             Raw::Toml(ValueKind::Array(items)) if items.is_empty() => Ok(()),
             Raw::Toml(_) => Err("is not enforced by this version yet".to_owned()),
-            Raw::Variable(_) => Err("cannot be given in the environment".to_owned()),
+            Raw::Variable(_) | Raw::NotUtf8 => Err("cannot be given in the environment".to_owned()),
         };
         let _stays_empty = self.parsed(key, expected, check);
     }
@@ -176,14 +177,14 @@ impl<'a> Reader<'a> {
         self.fault(key, &origin, wrong.to_owned(), expected);
     }
 
-    /// All faults, and those of keys that nobody asked for.
-    pub(super) fn finish(mut self) -> Result<(), Faults> {
-        self.tell_unknown_keys();
-        self.into_faults()
+    /// Whether a layer over the defaults gives the key, or the file of a secret.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        let given = |key: &str| self.layers.winner(key).is_some_and(|entry| entry.origin != Origin::Default);
+        given(key) || given(&format!("{key}_file"))
     }
 
-    /// The faults so far; keys that nobody asked for are left alone.
-    pub(super) fn into_faults(self) -> Result<(), Faults> {
+    /// All faults.
+    pub(super) fn finish(self) -> Result<(), Faults> {
         if self.faults.is_empty() { Ok(()) } else { Err(Faults(self.faults)) }
     }
 
@@ -218,23 +219,32 @@ impl<'a> Reader<'a> {
     }
 
     fn missing(&mut self, key: &str, expected: &str) {
-        self.fault(key, &Origin::Nowhere, "is required".to_owned(), expected);
+        self.fault(key, &Origin::Nowhere, self.required(""), expected);
+    }
+
+    /// What to say of a key that is not there and must be, when `under` some condition.
+    pub(super) fn required(&self, under: &str) -> String {
+        let unless = if self.layers.file_missing() { ", unless it stands in the file that cannot be read" } else { "" };
+        format!("is required{under}{unless}")
     }
 
     fn fault(&mut self, key: &str, origin: &Origin, wrong: String, expected: impl Into<String>) {
         self.faults.push(Fault { key: key.to_owned(), origin: origin.clone(), wrong, expected: expected.into() });
     }
 
-    fn tell_unknown_keys(&mut self) {
+    /// Notes the keys of every layer that nobody asked for so far.
+    pub(super) fn tell_unknown_keys(&mut self) {
         for entry in self.layers.entries() {
             let section = format!("{}.", entry.key);
             let is_section = || self.known.range(section.clone()..).next().is_some_and(|key| key.starts_with(&section));
             if self.known.contains(&entry.key) || (is_empty_table(&entry.raw) && is_section()) {
                 continue;
             }
-            let expected = match nearest(&entry.key, self.known.iter().map(String::as_str)) {
-                Some(key) => format!("{key}?"),
-                None => "a key that config/default.toml names".to_owned(),
+            let nearest = nearest(&entry.key, self.known.iter().map(String::as_str));
+            let expected = match (nearest, &entry.origin) {
+                (Some(key), Origin::Variable(_)) => format!("{}?", variable(key)),
+                (Some(key), Origin::Default | Origin::File(_) | Origin::Nowhere) => format!("{key}?"),
+                (None, _) => "a key that config/default.toml names".to_owned(),
             };
             self.faults.push(Fault {
                 key: entry.key.clone(),
@@ -249,6 +259,7 @@ impl<'a> Reader<'a> {
 fn text_of(raw: &Raw) -> Result<&str, Wrong> {
     match raw {
         Raw::Variable(text) | Raw::Toml(ValueKind::String(text)) => Ok(text),
+        Raw::NotUtf8 => Err(not_utf8()),
         Raw::Toml(other) => Err(is_a(other)),
     }
 }
@@ -262,6 +273,7 @@ fn whole_number_of(raw: &Raw) -> Result<i64, Wrong> {
     match raw {
         Raw::Toml(ValueKind::I64(number)) => Ok(*number),
         Raw::Toml(other) => Err(is_a(other)),
+        Raw::NotUtf8 => Err(not_utf8()),
         Raw::Variable(text) => text.trim().parse().map_err(|_| format!("is {}", echo(text))),
     }
 }
@@ -269,6 +281,7 @@ fn whole_number_of(raw: &Raw) -> Result<i64, Wrong> {
 fn id_text_of(raw: &Raw) -> Result<String, Wrong> {
     match raw {
         Raw::Toml(kind) => id_text(kind),
+        Raw::NotUtf8 => Err(not_utf8()),
         Raw::Variable(text) => Ok(text.trim().to_owned()),
     }
 }
@@ -286,9 +299,14 @@ fn items_of(raw: &Raw) -> Result<Vec<String>, Wrong> {
     match raw {
         Raw::Variable(text) if text.trim().is_empty() => Ok(Vec::new()),
         Raw::Variable(text) => Ok(text.split(',').map(|item| item.trim().to_owned()).collect()),
+        Raw::NotUtf8 => Err(not_utf8()),
         Raw::Toml(ValueKind::Array(items)) => items.iter().map(|item| id_text(&item.kind)).collect(),
         Raw::Toml(other) => Err(is_a(other)),
     }
+}
+
+fn not_utf8() -> Wrong {
+    "is not UTF-8".to_owned()
 }
 
 /// The type of a value that has the wrong one; not the value, which may be a secret.

@@ -32,6 +32,8 @@ pub struct Settings {
     pub audit: Audit,
     /// What is logged.
     pub log: Log,
+    /// Keys that are set though this version does nothing with them.
+    pub without_effect: Vec<&'static str>,
 }
 
 /// `[discord]`

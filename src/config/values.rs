@@ -65,6 +65,11 @@ pub(super) fn web_address(text: &str) -> Result<String, Wrong> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// The address of web pages: the host alone will do.
+pub(super) fn page_address(text: &str) -> Result<String, Wrong> {
+    if text.contains("://") { web_address(text) } else { web_address(&format!("https://{text}")) }
+}
+
 /// The address before BK-CI's API paths.
 pub(super) fn api_address(text: &str) -> Result<String, Wrong> {
     let address = web_address(text)?;
@@ -205,6 +210,8 @@ mod tests {
             let wrong = web_address(text).expect_err(text);
             assert!(wrong.contains(expected), "{text}: {wrong}");
         }
+        assert_eq!(page_address("devops.example.com").as_deref(), Ok("https://devops.example.com"));
+        assert!(page_address("a b").is_err() && page_address("ftp://a").is_err());
         assert!(api_address("https://a/apigw-app/v3").is_err(), "the API path is not part of the base");
     }
 
