@@ -1,4 +1,7 @@
-//! The command line (contract 1).
+//! The command line (contract 1): reads arguments and layers, calls what they name, and ends with the exit code.
+//!
+//! Promises: what was asked for is on standard output, everything else on standard error; a fault in the configuration
+//! ends with 2 before anything is tried.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,11 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Http, Settings};
 use crate::discord::client::Client;
 use crate::model::ids::{ProjectId, Uid, UserId};
 use crate::store::Store;
-use crate::{bkci, run, telemetry, text};
+use crate::{check, run, telemetry, text};
 
 /// A Discord bot that retries BK-CI builds: exactly what was meant, once, under the name of the person who asked.
 #[derive(Debug, Parser)]
@@ -107,9 +110,11 @@ const FAULTY: u8 = 2;
 pub async fn main(arguments: Arguments) -> ExitCode {
     let files = match &arguments.command {
         Command::Serve { files } | Command::Check { files, .. } | Command::Commands { files, .. } => files,
-        Command::Mapping { files, .. } | Command::Health { files } => files,
+        Command::Mapping { files, .. } => files,
+        // A container takes no other exit codes than 0 and 1 of it, and needs no secret for it.
+        Command::Health { files } => return ended(health(files).await),
     };
-    let settings = match Settings::load(&files.config, std::env::vars()) {
+    let settings = match Settings::load(&files.config, std::env::vars_os()) {
         Ok(settings) => settings,
         Err(faults) => {
             eprintln!("{faults}");
@@ -117,17 +122,27 @@ pub async fn main(arguments: Arguments) -> ExitCode {
         }
     };
     telemetry::init(settings.log.format, &settings.log.level);
-    let done = match arguments.command {
-        Command::Serve { .. } => serve(settings).await,
-        Command::Check { uid, project, .. } => check(&settings, uid.zip(project)).await,
-        Command::Commands { action, .. } => commands(&settings, &action).await,
-        Command::Mapping { action, .. } => mapping(&settings, &action).await,
-        Command::Health { .. } => health(settings.http.listen).await,
-    };
+    match arguments.command {
+        Command::Serve { .. } => match serve(settings).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "ended");
+                ExitCode::FAILURE
+            }
+        },
+        Command::Check { uid, project, .. } => ended(check::check(&settings, uid.zip(project)).await),
+        Command::Commands { action, .. } => ended(commands(&settings, &action).await),
+        Command::Mapping { action, .. } => ended(mapping(&settings, &action).await),
+        Command::Health { .. } => ExitCode::SUCCESS,
+    }
+}
+
+/// How a call ends that a person, not a log, waits for.
+fn ended(done: anyhow::Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "ended");
+            eprintln!("{error:#}");
             ExitCode::FAILURE
         }
     }
@@ -150,68 +165,6 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     run::run(settings, listener, Clock::default(), shutdown).await
 }
 
-struct Findings {
-    bad: bool,
-}
-
-impl Findings {
-    fn add(&mut self, key: &str, found: Result<String, String>) -> anyhow::Result<()> {
-        self.bad |= found.is_err();
-        let mut out = std::io::stdout().lock();
-        match found {
-            Ok(good) => writeln!(out, "ok      {key}: {good}")?,
-            Err(fault) => writeln!(out, "FAILED  {key}: {fault}")?,
-        }
-        Ok(())
-    }
-}
-
-async fn check(settings: &Settings, as_user: Option<(Uid, ProjectId)>) -> anyhow::Result<()> {
-    let mut findings = Findings { bad: false };
-    let store = Store::open(&settings.store.url).await;
-    findings.add(
-        "store.url",
-        store.map(|_| "the database is open and up to date".to_owned()).map_err(|e| format!("{e:#}")),
-    )?;
-    check_discord(settings, &mut findings).await?;
-    let bkci = bkci::Client::new(run::bkci_options(settings))?;
-    let reached = bkci.reach().await;
-    let reached = reached.map(|()| "BK-CI answers and accepts the application".to_owned()).map_err(|e| e.to_string());
-    findings.add("bkci.base_url, bkci.app_code, bkci.app_secret", reached)?;
-    if let Some((uid, project)) = as_user {
-        let found = bkci.project(&uid, &project).await.map_err(|e| e.to_string());
-        findings.add("--as, --project", found.map(|()| format!("{uid} can read the project {project}")))?;
-    }
-    anyhow::ensure!(!findings.bad, "something above needs attention");
-    Ok(())
-}
-
-async fn check_discord(settings: &Settings, findings: &mut Findings) -> anyhow::Result<()> {
-    if settings.discord.guild_ids.is_empty() {
-        let text = "every server is served; only admin.users and admin.roles administer mappings";
-        findings.add("discord.guild_ids", Ok(text.to_owned()))?;
-    }
-    let client = match Client::connect(run::discord_options(settings)?).await {
-        Ok(client) => client,
-        Err(error) => return findings.add("discord.token", Err(format!("{error:#}"))),
-    };
-    findings.add("discord.token", Ok(format!("application {}", client.application_id())))?;
-    let registered = client.is_registered(&settings.discord.guild_ids, &text::command_description).await;
-    let registered = registered.map_err(|error| error.to_string()).and_then(|same| {
-        if same {
-            Ok("as this version defines them".to_owned())
-        } else {
-            Err("differ; `reprise commands register` or `serve` mends it".to_owned())
-        }
-    });
-    findings.add("commands", registered)?;
-    for guild in &settings.discord.guild_ids {
-        let found = client.permissions(*guild).await.map_err(|error| error.to_string());
-        findings.add("discord.guild_ids", found.map(|what| format!("server {guild}: {what}")))?;
-    }
-    Ok(())
-}
-
 async fn commands(settings: &Settings, action: &CommandsAction) -> anyhow::Result<()> {
     let guilds = &settings.discord.guild_ids;
     if let CommandsAction::Show = action {
@@ -231,24 +184,26 @@ async fn commands(settings: &Settings, action: &CommandsAction) -> anyhow::Resul
     Ok(())
 }
 
-/// Asks the running process over its own address. Plain HTTP to ourselves needs no client library.
-async fn health(listen: SocketAddr) -> anyhow::Result<()> {
+/// Asks the process that these layers would start. Plain HTTP to ourselves needs no client library.
+async fn health(files: &Files) -> anyhow::Result<()> {
+    let listen = Http::load(&files.config, std::env::vars_os())?.listen;
     let here = if listen.is_ipv4() { IpAddr::from(Ipv4Addr::LOCALHOST) } else { IpAddr::from(Ipv6Addr::LOCALHOST) };
     let address = SocketAddr::new(if listen.ip().is_unspecified() { here } else { listen.ip() }, listen.port());
-    let ask = async {
-        let mut connection = TcpStream::connect(address).await?;
-        connection
-            .write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
-            .await?;
-        let mut answer = Vec::new();
-        connection.take(ANSWER_MAX).read_to_end(&mut answer).await?;
-        std::io::Result::Ok(answer)
-    };
-    let answer = tokio::time::timeout(HEALTH_TIMEOUT, ask).await;
-    let answer = answer.with_context(|| format!("{address} (http.listen) does not answer"))?;
-    let answer = answer.with_context(|| format!("asking {address} (http.listen)"))?;
-    anyhow::ensure!(answer.starts_with(b"HTTP/1.1 200"), "{address} answers, but not that it is well");
+    let answer = tokio::time::timeout(HEALTH_TIMEOUT, ask_for_health(address)).await;
+    let answer = answer.with_context(|| format!("nothing answers in time at {address} (http.listen)"))?;
+    let answer = answer.with_context(|| format!("nothing answers at {address} (http.listen)"))?;
+    anyhow::ensure!(answer.starts_with(b"HTTP/1.1 200"), "{address} (http.listen) answers, but not that it is well");
+    writeln!(std::io::stdout().lock(), "{address} is alive")?;
     Ok(())
+}
+
+async fn ask_for_health(address: SocketAddr) -> std::io::Result<Vec<u8>> {
+    let mut connection = TcpStream::connect(address).await?;
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    connection.take(ANSWER_MAX).read_to_end(&mut answer).await?;
+    Ok(answer)
 }
 
 async fn mapping(settings: &Settings, action: &MappingAction) -> anyhow::Result<()> {

@@ -50,6 +50,7 @@
 
 pub mod app;
 pub mod bkci;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod commands;

@@ -102,6 +102,17 @@ pub enum Error {
     },
 }
 
+/// What Discord says of an application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application {
+    /// Whether anybody may invite its bot.
+    pub public: bool,
+    /// The key that interactions are signed with, in hexadecimal digits.
+    pub public_key: String,
+    /// Where interactions are sent; absent: to the gateway.
+    pub endpoint: Option<String>,
+}
+
 /// What registering came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registered {
@@ -144,6 +155,16 @@ impl Client {
     /// The application this bot belongs to.
     pub fn application_id(&self) -> u64 {
         self.application_id
+    }
+
+    /// What Discord says of it, for `reprise check`.
+    ///
+    /// # Errors
+    /// Any case of [`Error`].
+    pub async fn application(&self) -> Result<Application, Error> {
+        let told = flat(timeout(CALL_WITHIN, self.http.get_current_application_info()).await)?;
+        let endpoint = told.interactions_endpoint_url.filter(|url| !url.is_empty());
+        Ok(Application { public: told.bot_public, public_key: told.verify_key, endpoint })
     }
 
     /// Says that an answer will follow. A lost answer is asked for once more, within the same three seconds.
@@ -329,7 +350,7 @@ impl Client {
     pub async fn permissions(&self, guild: u64) -> anyhow::Result<String> {
         let servers = flat(timeout(CALL_WITHIN, self.http.get_guilds(None, None)).await)?;
         let server = servers.into_iter().find(|server| server.id.get() == guild);
-        let server = server.with_context(|| format!("the bot is not in the server {guild}; invite it"))?;
+        let server = server.context("the bot is not there")?;
         let wanted = Permissions::VIEW_CHANNEL | Permissions::SEND_MESSAGES | Permissions::EMBED_LINKS;
         let missing = wanted - server.permissions;
         let all = missing.is_empty() || server.permissions.administrator();

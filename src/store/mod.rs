@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
 /// How long a writer waits for another one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -143,7 +143,12 @@ impl Store {
             anyhow::bail!("store.url is not a PostgreSQL address");
         };
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
-        let pool = pool.connect_with(options).await.context("connecting to the PostgreSQL database of store.url")?;
+        let pool = match pool.connect_with(options.clone()).await {
+            // The pool has tried again and again, and does not say what was in the way.
+            Err(sqlx::Error::PoolTimedOut) => Err(why_not(&options).await),
+            pool => pool,
+        };
+        let pool = pool.context("connecting to the PostgreSQL database of store.url")?;
         migrations().run(&pool).await.context("bringing the PostgreSQL database up to date")?;
         Ok(Self { pool: Pool::Postgres(pool) })
     }
@@ -220,6 +225,11 @@ impl Tx {
         }
         .context("committing a transaction")
     }
+}
+
+async fn why_not(options: &PgConnectOptions) -> sqlx::Error {
+    let tried = tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await;
+    tried.ok().and_then(Result::err).unwrap_or(sqlx::Error::PoolTimedOut)
 }
 
 fn migrations() -> Migrator {

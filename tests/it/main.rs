@@ -2,6 +2,7 @@
 
 mod support;
 
+mod check;
 mod faults;
 mod language;
 mod mapping;

@@ -148,6 +148,16 @@ impl Discord {
         });
     }
 
+    /// Sets what everybody may do in a server.
+    pub fn set_everyone_permissions(&self, guild: u64, permissions: u64) {
+        self.change(|state| {
+            let everyone = state.guilds.get_mut(&guild).and_then(|server| server.roles.get_mut(&guild));
+            if let Some(role) = everyone {
+                role.permissions = permissions;
+            }
+        });
+    }
+
     /// Adds a channel overwrite, in place of an earlier one for the same target.
     pub fn overwrite(&self, channel: u64, target: Target, allow: u64, deny: u64) {
         self.change(|state| {
