@@ -9,16 +9,31 @@
 //!
 //! # The map: who may know whom
 //!
+//! `tests/house.rs` reads this drawing and holds it, and with it the first two points below.
+//!
 //! ```text
-//! main → cli → run → { http, discord::gateway, recovery, operations, outbox, worker }    http → discord::endpoint
-//! discord::{gateway, endpoint} → (a function handed in by run) → discord::handle
-//! discord::handle → { discord::{client, slash}, commands, operations, outbox, text }
-//! commands   → { app, policy, store, bkci (reads only), reply }
-//! recovery   → { app, commands, operations }
-//! operations → { app, store, bkci, reply }        outbox → { app, store, text, discord::{render, client} }
-//! app → { config, store, bkci, clock, telemetry }     store → { commands (what a request is), model, reply }
-//! text → reply → model        policy, bkci, clock, csv_file → model
-//! config, telemetry, worker → nothing of ours but clock
+//! main → cli
+//! cli → { check, run, config, telemetry, store, csv_file, discord::{client, slash}, text, clock }
+//! check → { run, config, store, bkci, discord::{client, gateway}, text, clock }
+//! run → { app, http, recovery, operations, outbox, worker, discord, discord::{client, gateway, endpoint, handle} }
+//! run → { config, telemetry, store, bkci, text, clock }
+//! http → discord::endpoint
+//! discord::{gateway, endpoint} → { discord (functions that run hands in), clock }
+//! discord::gateway → discord::client
+//! discord::handle → { discord::{client, slash}, app, commands, operations, outbox, text, reply }
+//! commands → { app, policy, store, bkci (reads only), reply }
+//! recovery → { app, commands, operations, reply }
+//! operations → { app, store, bkci, reply }
+//! outbox → { app, store, text, discord::{render, client} }
+//! discord::client → discord::slash
+//! discord::slash → commands
+//! discord::render → text
+//! app → { config, store, bkci, clock, telemetry }
+//! store → { commands (what a request is), reply }
+//! text → reply
+//! policy, telemetry → config (what is set)
+//! worker → clock
+//! everything → model
 //! ```
 //!
 //! - [`model`], [`reply`], [`policy`], [`text`], [`commands::words`] do no I/O and read no clock.
