@@ -3,6 +3,7 @@
 mod support;
 
 mod check;
+mod container;
 mod faults;
 mod language;
 mod mapping;
