@@ -40,13 +40,17 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let store = Store::open(&settings.store.url).await?;
     store.take_over().await?;
+    let metrics = Arc::new(Metrics::default());
     let app = App {
-        bkci: bkci::Client::new(bkci_options(&settings))?,
+        bkci: bkci::Client::new(bkci_options(&settings))?.observed_by({
+            let metrics = metrics.clone();
+            move |call| metrics.bkci_call(call.endpoint, call.outcome, call.took)
+        }),
         settings: Arc::new(settings),
         store,
         wake: Arc::new(Wake::default()),
         clock,
-        metrics: Arc::new(Metrics::default()),
+        metrics,
     };
     let ended = supervise(&app, listener, &shutdown).await;
     app.store.close().await;

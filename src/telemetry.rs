@@ -4,12 +4,14 @@
 //! (stack.md 1.4). Metrics live in a registry of their own, so that two bots in one process do not mix.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -57,6 +59,15 @@ struct ByOutcome {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Call {
+    endpoint: &'static str,
+    outcome: &'static str,
+}
+
+/// In seconds: from a cached answer to the longest that a call may take with the default time-outs.
+const CALL_TAKES_S: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 45.0];
+
 /// What is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -65,6 +76,8 @@ pub struct Metrics {
     undecodable: Counter<u64, AtomicU64>,
     operations: Family<ByOutcome, Counter>,
     deliveries: Family<ByOutcome, Counter>,
+    bkci_requests: Family<Call, Counter>,
+    bkci_durations: Family<Call, Histogram, fn() -> Histogram>,
 }
 
 impl Default for Metrics {
@@ -76,7 +89,13 @@ impl Default for Metrics {
         registry.register("interactions_undecodable", "Interactions that could not be decoded", undecodable.clone());
         registry.register("operations", "Wishes that BK-CI was asked for, by how they stand", operations.clone());
         registry.register("deliveries", "Texts said on Discord, by what became of them", deliveries.clone());
-        Self { registry, interactions, undecodable, operations, deliveries }
+        let bkci_requests = Family::default();
+        let bkci_durations: Family<_, _, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(CALL_TAKES_S));
+        registry.register("bkci_requests", "Calls of BK-CI, by how they ended", bkci_requests.clone());
+        let help = "How long they took, answer included";
+        registry.register_with_unit("bkci_request_duration", help, Unit::Seconds, bkci_durations.clone());
+        Self { registry, interactions, undecodable, operations, deliveries, bkci_requests, bkci_durations }
     }
 }
 
@@ -99,6 +118,13 @@ impl Metrics {
     /// A text was said, postponed or given up.
     pub fn delivery(&self, outcome: &'static str) {
         self.deliveries.get_or_create(&ByOutcome { outcome }).inc();
+    }
+
+    /// A call of BK-CI has ended.
+    pub fn bkci_call(&self, endpoint: &'static str, outcome: &'static str, took: Duration) {
+        let call = Call { endpoint, outcome };
+        self.bkci_requests.get_or_create(&call).inc();
+        self.bkci_durations.get_or_create(&call).observe(took.as_secs_f64());
     }
 
     /// As OpenMetrics text.
@@ -167,6 +193,16 @@ mod tests {
     fn what_is_counted_can_be_read() {
         let metrics = Metrics::default();
         metrics.operation("accepted");
-        assert!(metrics.encode().contains("reprise_operations_total{outcome=\"accepted\"} 1"));
+        metrics.bkci_call("retry", "ok", Duration::from_millis(300));
+        let text = metrics.encode();
+        for line in [
+            "reprise_operations_total{outcome=\"accepted\"} 1",
+            "reprise_bkci_requests_total{endpoint=\"retry\",outcome=\"ok\"} 1",
+            "reprise_bkci_request_duration_seconds_sum{endpoint=\"retry\",outcome=\"ok\"} 0.3",
+            "reprise_bkci_request_duration_seconds_bucket{le=\"0.25\",endpoint=\"retry\",outcome=\"ok\"} 0",
+            "reprise_bkci_request_duration_seconds_bucket{le=\"0.5\",endpoint=\"retry\",outcome=\"ok\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
     }
 }

@@ -71,10 +71,22 @@ pub struct Retried {
     pub number: Option<u32>,
 }
 
+/// A call that has ended, for whoever counts: no id, no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Which call.
+    pub endpoint: &'static str,
+    /// `ok`, or which case of [`Error`].
+    pub outcome: &'static str,
+    /// From the request to the end of the answer.
+    pub took: Duration,
+}
+
 /// Calls BK-CI. Clones share connections.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
+    observe: Arc<dyn Fn(Ended) + Send + Sync>,
 }
 
 struct Shared {
@@ -123,7 +135,12 @@ impl Client {
             web,
             longest_call: connect_timeout + 2 * read_timeout,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), observe: Arc::new(|_| {}) })
+    }
+
+    /// Tells `observe` of every call when it has ended.
+    pub fn observed_by(self, observe: impl Fn(Ended) + Send + Sync + 'static) -> Self {
+        Self { observe: Arc::new(observe), ..self }
     }
 
     /// No call takes longer than this, however slowly the answer drips. Leases must be longer.
@@ -197,13 +214,10 @@ impl Client {
         let answer = self.exchange(endpoint, uid, &mut http).await;
         let result = answer.and_then(|answer| read(&answer)).map_err(|error| error.told(&self.shared.application));
         let build = endpoint.build().map(field::display);
-        debug!(
-            endpoint = endpoint.name(),
-            build,
-            http,
-            duration_ms = begun.elapsed().as_millis() as u64,
-            "asked BK-CI"
-        );
+        let ended = Ended { endpoint: endpoint.name(), outcome: outcome(&result), took: begun.elapsed() };
+        let duration_ms = ended.took.as_millis() as u64;
+        debug!(endpoint = ended.endpoint, outcome = ended.outcome, build, http, duration_ms, "asked BK-CI");
+        (self.observe)(ended);
         result
     }
 
@@ -242,6 +256,17 @@ impl Client {
             headers.insert("X-Bkapi-Authorization", authorization);
         }
         headers
+    }
+}
+
+fn outcome<T>(result: &Result<T, Error>) -> &'static str {
+    match result {
+        Ok(_) => "ok",
+        Err(Error::NotSent { .. }) => "not_sent",
+        Err(Error::Unanswered { .. }) => "unanswered",
+        Err(Error::Rejected(_)) => "rejected",
+        Err(Error::Misconfigured { .. }) => "misconfigured",
+        Err(Error::Unreadable { .. }) => "unreadable",
     }
 }
 

@@ -14,6 +14,7 @@ stories![
     strange_answers_to_the_retry_are_looked_into,
     strange_answers_to_the_read_do_nothing,
     refusals_of_the_gateway_are_told_apart,
+    calls_of_bkci_are_counted_by_how_they_end,
 ];
 
 fn typed(world: &World, build: &str) -> anyhow::Result<u64> {
@@ -169,5 +170,32 @@ async fn refusals_of_the_gateway_are_told_apart(world: &mut World) -> anyhow::Re
         assert!(text.contains("Not retried"), "{wrong:?}: {text}");
     }
     assert!(world.bkci.accepted_retries(&build).is_empty());
+    Ok(())
+}
+
+async fn calls_of_bkci_are_counted_by_how_they_end(world: &mut World) -> anyhow::Result<()> {
+    let build = world.failing_build();
+    world.start().await?;
+    world.bkci.order(Endpoint::Detail, Fault::answer(Wrong::Html200));
+    world.ask(world.retry(world.dev, &build)).await?;
+    world.bkci.order(Endpoint::Retry, Fault::answer(Wrong::Refusal(2_101_049)));
+    world.ask(world.retry(world.dev, &build)).await?;
+    world.answer(typed(world, &build)?, "Retry accepted").await;
+    let (_, metrics) = world.get("/metrics").await?;
+    let counted = |name: &str| {
+        let lines = metrics.lines().filter(|line| line.starts_with(name));
+        let mut counted: Vec<&str> = lines.filter_map(|line| line.strip_prefix(name)).collect();
+        counted.sort_unstable();
+        counted.join("\n")
+    };
+    let expected = [
+        r#"{endpoint="detail",outcome="ok"} 2"#,
+        r#"{endpoint="detail",outcome="unreadable"} 1"#,
+        r#"{endpoint="retry",outcome="ok"} 1"#,
+        r#"{endpoint="retry",outcome="rejected"} 1"#,
+    ];
+    assert_eq!(counted("reprise_bkci_requests_total"), expected.join("\n"));
+    assert_eq!(counted("reprise_bkci_request_duration_seconds_count"), expected.join("\n"));
+    assert!(!metrics.contains(&build) && !metrics.contains("dev.uid"), "{metrics}");
     Ok(())
 }
