@@ -154,17 +154,17 @@ async fn try_project(client: &bkci::Client, uid: &Uid, project: &ProjectId) -> F
 
 fn bkci_fault(error: bkci::Error) -> Finding {
     match error {
-        bkci::Error::NotSent { hint } => bad(
+        bkci::Error::NotSent { hint, .. } => bad(
             "bkci.base_url",
             format!("{hint}. Is the address right, and may this machine reach it? No proxy is used."),
         ),
-        bkci::Error::Unanswered { hint } => {
+        bkci::Error::Unanswered { hint, .. } => {
             bad("bkci.base_url", format!("it is reached, but {hint}. Try again; then ask who runs BK-CI."))
         }
-        bkci::Error::Unreadable { hint } => {
+        bkci::Error::Unreadable { hint, .. } => {
             bad("bkci.base_url", format!("{hint}: what answers there is not BK-CI. Is the address right?"))
         }
-        bkci::Error::Misconfigured { hint } => bad(BKCI, hint),
+        bkci::Error::Misconfigured { hint, .. } => bad(BKCI, hint),
         bkci::Error::Rejected(Rejection { code, http, message, .. }) => {
             bad(BKCI, format!("refused with {code} (HTTP {http}): {}. Try again in a minute.", message.escape_debug()))
         }

@@ -160,14 +160,16 @@ async fn refusals_of_the_gateway_are_told_apart(world: &mut World) -> anyhow::Re
     world.start().await?;
     for (wrong, part) in [
         (Wrong::RateLimited { reset_s: 9 }, "9 s"),
-        (Wrong::Gateway(1_640_301), "1640301"),
+        (Wrong::Gateway(1_640_001), "bkci.app_secret"),
+        (Wrong::Gateway(1_640_301), "bkci.app_code"),
+        (Wrong::Redirect { to: "http://127.0.0.1:1/login?secret=1".into() }, "redirect"),
         (Wrong::PlainForbidden, "403"),
         (Wrong::Refusal(2_101_049), "2101049"),
     ] {
         world.bkci.order(Endpoint::Retry, Fault::answer(wrong.clone()));
         let interaction = typed(world, &build)?;
         let text = world.answer(interaction, part).await.text();
-        assert!(text.contains("Not retried"), "{wrong:?}: {text}");
+        assert!(text.contains("Not retried") && !text.contains("login"), "{wrong:?}: {text}");
     }
     assert!(world.bkci.accepted_retries(&build).is_empty());
     Ok(())
