@@ -108,12 +108,24 @@ const FAULTY: u8 = 2;
 
 /// Carries out what the arguments say.
 pub async fn main(arguments: Arguments) -> ExitCode {
-    let files = match &arguments.command {
-        Command::Serve { files } | Command::Check { files, .. } | Command::Commands { files, .. } => files,
-        Command::Mapping { files, .. } => files,
-        // A container takes no other exit codes than 0 and 1 of it, and needs no secret for it.
-        Command::Health { files } => return ended(health(files).await),
-    };
+    match arguments.command {
+        Command::Serve { files } => configured(&files, serve).await,
+        Command::Check { files, uid, project } => {
+            let check = async |settings| ended(check::check(&settings, uid.zip(project)).await);
+            configured(&files, check).await
+        }
+        Command::Commands { files, action } => {
+            configured(&files, async |settings| ended(commands(&settings, &action).await)).await
+        }
+        Command::Mapping { files, action } => {
+            configured(&files, async |settings| ended(mapping(&settings, &action).await)).await
+        }
+        // A container takes no other exit codes than 0 and 1 of it.
+        Command::Health { files } => ended(health(&files).await),
+    }
+}
+
+async fn configured(files: &Files, carry_out: impl AsyncFnOnce(Settings) -> ExitCode) -> ExitCode {
     let settings = match Settings::load(&files.config, std::env::vars_os()) {
         Ok(settings) => settings,
         Err(faults) => {
@@ -122,19 +134,7 @@ pub async fn main(arguments: Arguments) -> ExitCode {
         }
     };
     telemetry::init(settings.log.format, &settings.log.level);
-    match arguments.command {
-        Command::Serve { .. } => match serve(settings).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "ended");
-                ExitCode::FAILURE
-            }
-        },
-        Command::Check { uid, project, .. } => ended(check::check(&settings, uid.zip(project)).await),
-        Command::Commands { action, .. } => ended(commands(&settings, &action).await),
-        Command::Mapping { action, .. } => ended(mapping(&settings, &action).await),
-        Command::Health { .. } => ExitCode::SUCCESS,
-    }
+    carry_out(settings).await
 }
 
 /// How a call ends that a person, not a log, waits for.
@@ -148,7 +148,17 @@ fn ended(done: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-async fn serve(settings: Settings) -> anyhow::Result<()> {
+async fn serve(settings: Settings) -> ExitCode {
+    match serve_until_told_to_stop(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "ended");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve_until_told_to_stop(settings: Settings) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
