@@ -20,14 +20,15 @@
 //! http → discord::endpoint
 //! discord::{gateway, endpoint} → { discord (functions that run hands in), clock }
 //! discord::gateway → discord::client
-//! discord::handle → { discord::{client, slash}, app, commands, operations, outbox, text, reply }
-//! commands → { app, policy, store, bkci (reads only), reply }
+//! discord::handle → { discord::{client, slash, buttons}, app, commands, operations, outbox, text, reply }
+//! commands → { app, config (what is set), policy, store, bkci (reads only), reply }
 //! recovery → { app, commands, operations, reply }
 //! operations → { app, store, bkci, reply }
 //! outbox → { app, store, text, discord::{render, client} }
-//! discord::client → discord::slash
+//! discord::client → { discord::slash, commands (where an answer appears) }
 //! discord::slash → commands
-//! discord::render → text
+//! discord::buttons → { discord::slash, commands, reply }
+//! discord::render → { discord::buttons, text, reply }
 //! app → { config, store, bkci, clock, telemetry }
 //! store → { commands (what a request is), reply }
 //! text → reply

@@ -13,7 +13,6 @@ use crate::commands::{self, Recorded, Request};
 use crate::model::Locale;
 use crate::model::ids::InteractionId;
 use crate::reply::Reply;
-use crate::store::deliveries::Text;
 use crate::{operations, outbox, text};
 
 /// Takes interactions from either transport.
@@ -80,7 +79,7 @@ impl Front {
     /// Through the rows when there is a receipt, so that nothing is left due; else straight to Discord.
     async fn say_incident(&self, request: &Request) {
         let reply = Reply::Incident { number: request.interaction.to_string() };
-        let said = self.app.store.say(Text::last(request.interaction, &reply), self.app.clock.now()).await;
+        let said = self.app.store.say(request.interaction, &reply, self.app.clock.now()).await;
         let told = match said {
             Ok(Some(delivery)) => outbox::deliver(&self.app, &self.client, &delivery).await.is_ok(),
             Ok(None) => true,

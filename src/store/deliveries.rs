@@ -168,9 +168,9 @@ impl Store {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn say(&self, text: Text<'_>, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
+    pub async fn say(&self, cause: InteractionId, reply: &Reply, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
         let mut tx = self.begin().await?;
-        let claimed = say(&mut tx, text, now).await?;
+        let claimed = say(&mut tx, Text::last(cause, reply), now).await?;
         tx.commit().await?;
         Ok(claimed)
     }
