@@ -58,7 +58,7 @@ async fn build_bot() -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the sandbox is a member of a workspace")?;
     let mut build = Command::new(cargo);
-    build.args(["build", "--package", "reprise", "--message-format", "json-render-diagnostics"]);
+    build.args(["build", "--workspace", "--bin", "reprise", "--message-format", "json-render-diagnostics"]);
     let built = build.current_dir(root).stdout(Stdio::piped()).spawn()?.wait_with_output().await?;
     anyhow::ensure!(built.status.success(), "the bot does not build");
     let messages = String::from_utf8_lossy(&built.stdout).into_owned();
