@@ -1,10 +1,10 @@
 //! A small world to try the bot in: one server, three people, one project with builds that failed, run and succeeded.
 
-use crate::bkci::{BkCi, BuildPlan, PipelineId, Right};
-use crate::discord::Discord;
+use std::time::Duration;
 
-/// Discord's bit for Manage Server (discord-rules 5).
-const MANAGE_SERVER: u64 = 1 << 5;
+use crate::bkci::{BkCi, BuildPlan, Fail, JobPlan, PipelineId, Right, StagePlan, TaskPlan};
+use crate::discord::Discord;
+use crate::discord::permissions::MANAGE_GUILD;
 
 /// The DevOps user that the developer is mapped to.
 pub const UID: &str = "dev.chen";
@@ -14,7 +14,7 @@ pub const UID: &str = "dev.chen";
 pub struct Demo {
     /// The server.
     pub guild: u64,
-    /// Its channel.
+    /// Its first channel.
     pub channel: u64,
     /// Holds Manage Server.
     pub administrator: u64,
@@ -22,9 +22,11 @@ pub struct Demo {
     pub developer: u64,
     /// Not mapped.
     pub newcomer: u64,
-    /// The pipeline of `demo`.
+    /// The pipeline that `failed` belongs to: `nightly` of `demo`.
     pub pipeline: PipelineId,
-    /// A build that failed.
+    /// Every pipeline of `demo`.
+    pub pipelines: Vec<PipelineId>,
+    /// A build of it that failed, and would succeed when run again.
     pub failed: String,
 }
 
@@ -33,16 +35,41 @@ impl Demo {
     pub fn build(discord: &Discord, bkci: &BkCi) -> Self {
         let guild = discord.add_guild("Builders", "en-US");
         let channel = discord.add_channel(guild, "builds");
+        discord.add_channel(guild, "general");
         let [administrator, developer, newcomer] = ["ada", "chen", "nova"].map(|name| discord.add_user(name));
-        discord.join(guild, administrator, MANAGE_SERVER, &[]);
+        discord.join(guild, administrator, MANAGE_GUILD, &[]);
         discord.join(guild, developer, 0, &[]);
         discord.join(guild, newcomer, 0, &[]);
         bkci.add_project("demo");
-        let pipeline = bkci.add_pipeline("demo", "nightly");
-        bkci.permit(UID, "demo", &pipeline, &[Right::View, Right::Execute]);
-        bkci.add_build(BuildPlan::succeeding(&pipeline).started_by(UID));
-        bkci.add_build(BuildPlan::running(&pipeline).started_by(UID));
-        let failed = bkci.add_build(BuildPlan::failing(&pipeline).started_by(UID));
-        Self { guild, channel, administrator, developer, newcomer, pipeline, failed }
+        let [pipeline, release] = ["nightly", "release"].map(|name| bkci.add_pipeline("demo", name));
+        for one in [&pipeline, &release] {
+            bkci.permit(UID, "demo", one, &[Right::View, Right::Execute]);
+        }
+        bkci.add_build(BuildPlan::succeeding(&pipeline).started_by(UID).message("Upgrade the compiler"));
+        bkci.add_build(BuildPlan::running(&pipeline).started_by(UID).message("Soak test"));
+        let failed = bkci.add_build(failing(&pipeline));
+        bkci.add_build(stuck(&release));
+        let pipelines = vec![pipeline.clone(), release];
+        Self { guild, channel, administrator, developer, newcomer, pipeline, pipelines, failed }
     }
+}
+
+/// A build that failed in its tests and would succeed when run again.
+pub fn failing(pipeline: &PipelineId) -> BuildPlan {
+    BuildPlan::failing(pipeline).started_by(UID).message("Retry the login when the session is stale")
+}
+
+/// A build whose machines did not start, beside others that did.
+fn stuck(pipeline: &PipelineId) -> BuildPlan {
+    let linux = JobPlan::new("linux").task(TaskPlan::new("Compile")).task(TaskPlan::new("Sign"));
+    let no_machine = Fail::machine("no machine in the pool answered");
+    let mac =
+        JobPlan::new("mac").machine_fails(no_machine).task(TaskPlan::new("Compile")).task(TaskPlan::new("Notarise"));
+    let publish = JobPlan::new("publish").task(TaskPlan::new("Upload").plugin("upload"));
+    BuildPlan::new(pipeline)
+        .started_by("dev.ada")
+        .message("Release 2.4.0")
+        .age(Duration::from_secs(7200))
+        .stage(StagePlan::new("Build").job(linux).job(mac))
+        .stage(StagePlan::new("Publish").job(publish))
 }

@@ -7,4 +7,5 @@ pub mod clock;
 pub mod demo;
 pub mod discord;
 pub mod page;
+pub mod stage;
 pub mod wire;

@@ -14,7 +14,8 @@ pub(super) const ATTACHMENT_LIMIT: usize = 10 * 1024 * 1024;
 pub(super) fn user(user: &User) -> Value {
     json!({
         "id": user.id.to_string(),
-        "username": user.name.to_lowercase(),
+        // Only people's names are lower case (`resources/user`).
+        "username": if user.bot { user.name.clone() } else { user.name.to_lowercase() },
         "discriminator": "0",
         "global_name": if user.bot { Value::Null } else { json!(user.name) },
         "avatar": null,
