@@ -3,9 +3,11 @@
 //! The bot's own tests and the sandbox program are built on them. They never depend on the bot.
 
 pub mod bkci;
+pub mod browser;
 pub mod clock;
 pub mod demo;
 pub mod discord;
 pub mod page;
+pub mod skips;
 pub mod stage;
 pub mod wire;

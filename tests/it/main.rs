@@ -9,6 +9,7 @@ mod faults;
 mod language;
 mod mapping;
 mod offers;
+mod page;
 mod program;
 mod restart;
 mod retry;

@@ -1,0 +1,163 @@
+//! The chat page in a real browser, with a bot made for it: suggestions, optional options, buttons, selects and forms.
+//! The story of the real bot on the page is told where its program is built, in `tests/it/page.rs`.
+
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use sandbox::bkci::BkCi;
+use sandbox::browser::{Browser, Key};
+use sandbox::clock::Clock;
+use sandbox::demo::Demo;
+use sandbox::discord::{Discord, Options};
+use sandbox::page::{self, Page};
+use sandbox::skips::skip;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// What a stranger may write.
+const HOSTILE: &str = "<img src=x onerror=alert(1)> **bold** `code` \\*plain\\* <@1>";
+
+/// A bot that takes orders, over signed HTTP, answering in the response itself.
+async fn waiter(headers: HeaderMap, Json(interaction): Json<Value>) -> Response {
+    // The double only ever sends a right signature or this one.
+    if headers["x-signature-ed25519"].to_str().unwrap_or_default().starts_with("0000000000000000") {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let data = &interaction["data"];
+    let button =
+        |style: u8, id: &str, label: &str| json!({ "type": 2, "style": style, "custom_id": id, "label": label });
+    let answer = match (interaction["type"].as_u64(), data["custom_id"].as_str()) {
+        (Some(1), _) => json!({ "type": 1 }),
+        (Some(4), _) => {
+            let typed = data["options"][0]["value"].as_str().unwrap_or_default();
+            let dishes =
+                ["Noodles", "Dumplings", "Rice"].into_iter().filter(|dish| dish.to_lowercase().contains(typed));
+            let choices: Vec<Value> =
+                dishes.map(|dish| json!({ "name": dish, "value": format!("id-{dish}") })).collect();
+            json!({ "type": 8, "data": { "choices": choices } })
+        }
+        (Some(3), Some("size")) => json!({ "type": 7, "data": { "content": format!("Size {}", data["values"][0]) } }),
+        (Some(3), Some("note")) => {
+            let input = json!({ "type": 4, "custom_id": "text", "style": 1, "label": "For the kitchen" });
+            let rows = json!([{ "type": 1, "components": [input] }]);
+            json!({ "type": 9, "data": { "custom_id": "noted", "title": "A note", "components": rows } })
+        }
+        (Some(3), _) => json!({ "type": 7, "data": { "content": "Cancelled", "components": [] } }),
+        (Some(5), _) => {
+            let text = data["components"][0]["components"][0]["value"].as_str().unwrap_or_default();
+            json!({ "type": 4, "data": { "content": format!("Noted: {text}"), "flags": 64 } })
+        }
+        _ => {
+            let sizes: Vec<Value> = ["small", "large"].map(|size| json!({ "label": size, "value": size })).into();
+            let select = json!({ "type": 3, "custom_id": "size", "placeholder": "Which size?", "options": sizes });
+            let buttons = [button(1, "note", "Add a note"), button(4, "cancel", "Cancel")];
+            let rows = json!([{ "type": 1, "components": buttons }, { "type": 1, "components": [select] }]);
+            json!({ "type": 4, "data": { "content": HOSTILE, "components": rows } })
+        }
+    };
+    Json(answer).into_response()
+}
+
+/// The doubles with the waiter in them, and the page's address.
+async fn stage() -> anyhow::Result<(Discord, String)> {
+    let discord = Discord::start(Options::from_env(Clock::default())).await?;
+    let bkci = BkCi::start(discord.clock().clone()).await?;
+    let demo = Demo::build(&discord, &bkci);
+    let bot = TcpListener::bind("127.0.0.1:0").await?;
+    let endpoint = format!("http://{}/", bot.local_addr()?);
+    tokio::spawn(axum::serve(bot, Router::new().route("/", post(waiter))).into_future());
+    discord.set_endpoint(Some(&endpoint)).await?;
+    let dish =
+        json!({ "type": 3, "name": "dish", "description": "What to eat", "required": true, "autocomplete": true });
+    let hot = json!({ "type": 5, "name": "hot", "description": "With chili" });
+    let order = json!({ "name": "order", "description": "Order something", "options": [dish, hot] });
+    let path = format!("/api/v10/applications/{}/guilds/{}/commands", discord.application_id(), demo.guild);
+    let request = reqwest::Client::new().put(format!("{}{path}", discord.plain_url())).json(&json!([order]));
+    let request = request.header("user-agent", "DiscordBot (https://example.org, 1)");
+    let registered = request.header("authorization", format!("Bot {}", discord.token())).send().await?;
+    anyhow::ensure!(registered.status().is_success(), registered.text().await?);
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let page = Page { discord: discord.clone(), bkci, demo };
+    tokio::spawn(axum::serve(listener, page::router(page)).into_future());
+    Ok((discord, url))
+}
+
+#[tokio::test]
+async fn suggestions_buttons_selects_and_forms_act_on_the_page() -> anyhow::Result<()> {
+    let Some(chromium) = Browser::installed() else {
+        skip("buttons, selects and forms of the chat page", "install chromium");
+        return Ok(());
+    };
+    let (discord, url) = stage().await?;
+    let mut browser = Browser::open(&chromium, &url).await?;
+    browser.see("#presence", "online").await?;
+    an_order_is_typed(&mut browser, &discord).await?;
+    its_answer_is_acted_on(&mut browser, &discord).await?;
+    assert!(browser.complaints().is_empty(), "the page complained: {:#?}", browser.complaints());
+    assert!(discord.violations().is_empty(), "{:#?}", discord.violations());
+    browser.close().await
+}
+
+async fn an_order_is_typed(browser: &mut Browser, discord: &Discord) -> anyhow::Result<()> {
+    browser.click("#text", "").await?;
+    browser.write("/").await?;
+    browser.see("#suggestions [role=option]", "Order something").await?;
+    browser.photograph("commands").await?;
+    browser.press(Key::Tab).await?;
+    browser.see("#suggestions", "Dumplings").await?;
+    browser.press(Key::Enter).await?;
+    browser.wait("document.activeElement.value === 'Noodles'").await?;
+    for _ in "Noodles".chars() {
+        browser.press(Key::Backspace).await?;
+    }
+    browser.write("umpl").await?;
+    browser.wait("document.querySelectorAll('#suggestions li').length === 1").await?;
+    browser.photograph("suggestions").await?;
+    browser.press(Key::Tab).await?;
+    browser.wait("document.activeElement.value === 'Dumplings'").await?;
+    // The optional ones come after the last field.
+    browser.press(Key::Tab).await?;
+    browser.press(Key::Enter).await?;
+    browser.see("#suggestions [aria-selected=true]", "With chili").await?;
+    browser.press(Key::Enter).await?;
+    browser.see("#suggestions [aria-selected=true]", "True").await?;
+    browser.photograph("optional").await?;
+    browser.press(Key::Enter).await?;
+    browser.press(Key::Enter).await?;
+    browser.see(".message .used", "/order").await?;
+    let sent = discord.interactions().into_iter().rfind(|one| one.kind == 2).and_then(|one| discord.payload_of(one.id));
+    let options = sent.map(|payload| payload["data"]["options"].clone()).unwrap_or_default();
+    assert_eq!(options[0]["value"], "id-Dumplings", "the value behind the name");
+    assert_eq!(options[1]["value"], true);
+    Ok(())
+}
+
+async fn its_answer_is_acted_on(browser: &mut Browser, discord: &Discord) -> anyhow::Result<()> {
+    browser.see(".message .content", "<img src=x onerror=alert(1)> bold code *plain*").await?;
+    assert_eq!(browser.value("document.querySelectorAll('.content img').length").await?, 0, "text is never HTML");
+    browser.photograph("answer").await?;
+
+    browser.click(".message .button", "Add a note").await?;
+    browser.see("dialog", "For the kitchen").await?;
+    browser.wait("document.activeElement.name === 'text'").await?;
+    browser.write("no onions").await?;
+    browser.photograph("form").await?;
+    browser.press(Key::Enter).await?;
+    browser.see(".message.private .content", "Noted: no onions").await?;
+    browser.wait("!document.querySelector('dialog')").await?;
+
+    // A select's own list is drawn by the system; its keys are the browser's.
+    browser.value("document.querySelector('.message select').focus()").await?;
+    browser.press(Key::ArrowDown).await?;
+    browser.see(".message .content", "Size").await?;
+    let chosen = discord.interactions().into_iter().rfind(|one| one.name == "size").map(|one| one.id);
+    let payload = chosen.and_then(|id| discord.payload_of(id)).unwrap_or_default();
+    assert_eq!(payload["data"]["values"], json!(["small"]));
+
+    browser.click(".message .button", "Cancel").await?;
+    browser.see(".message .content", "Cancelled").await?;
+    browser.wait("!document.querySelector('.message .button')").await?;
+    Ok(())
+}

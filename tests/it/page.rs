@@ -1,0 +1,106 @@
+//! The chat page of the sandbox in a real browser, with the real program behind it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sandbox::browser::{Browser, Key};
+use sandbox::demo::UID;
+use sandbox::page;
+use sandbox::skips::skip;
+use sandbox::stage::Stage;
+
+#[tokio::test]
+async fn a_retry_is_typed_on_the_page_and_answered_and_a_stranger_is_refused_privately() -> anyhow::Result<()> {
+    let Some(chromium) = Browser::installed() else {
+        skip("the chat page in a browser", "install chromium");
+        return Ok(());
+    };
+    let stage = Stage::start(Path::new(env!("CARGO_BIN_EXE_reprise"))).await?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let serving = tokio::spawn(axum::serve(listener, page::router(stage.page())).into_future());
+    let mut browser = Browser::open(&chromium, &url).await?;
+    browser.see("#presence", "online").await?;
+
+    the_developer_retries(&mut browser, &stage).await?;
+    browser.photograph("chat").await?;
+    the_newcomer_is_refused(&mut browser, &stage).await?;
+    the_administrator_maps_them(&mut browser).await?;
+
+    assert!(browser.complaints().is_empty(), "the page complained: {:#?}", browser.complaints());
+    assert!(stage.violations().is_empty(), "{:#?}", stage.violations());
+    browser.close().await?;
+    serving.abort();
+    stage.stop().await
+}
+
+/// With the keyboard alone, and suggestions taken by Tab and Enter.
+async fn the_developer_retries(browser: &mut Browser, stage: &Stage) -> anyhow::Result<()> {
+    let demo = &stage.demo;
+    browser.click("#people label", "chen").await?;
+    browser.click("#text", "").await?;
+    browser.write("/who").await?;
+    browser.see("#suggestions [aria-selected=true]", "/whoami").await?;
+    browser.press(Key::Enter).await?;
+    browser.press(Key::Enter).await?;
+    browser.see(".message.private", UID).await?;
+
+    browser.write("/ret").await?;
+    browser.see("#suggestions [aria-selected=true]", "/retry").await?;
+    browser.press(Key::Tab).await?;
+    for (option, value) in [("project", "demo"), ("pipeline", &demo.pipeline.0), ("build", &demo.failed)] {
+        browser.wait(&format!("document.activeElement.name === '{option}'")).await?;
+        browser.see("#hint", option).await?;
+        browser.write(value).await?;
+        browser.press(if option == "build" { Key::Enter } else { Key::Tab }).await?;
+    }
+    browser.photograph("typed").await?;
+    browser.see(".message:not(.private) .embed code", &demo.failed).await?;
+    browser.see(".message:not(.private) .used", "/retry").await?;
+    browser.see(&format!("[data-build={}]", demo.failed), "attempt 2").await?;
+    stage.bkci.clock().advance(Duration::from_secs(15));
+    browser.see(&format!("[data-build={}] .state", demo.failed), "running").await?;
+    let retries = stage.bkci.accepted_retries(&demo.failed);
+    assert_eq!(retries.iter().map(|retry| &*retry.uid).collect::<Vec<_>>(), [UID]);
+    Ok(())
+}
+
+/// With the mouse, and the button beside a build.
+async fn the_newcomer_is_refused(browser: &mut Browser, stage: &Stage) -> anyhow::Result<()> {
+    let build = format!("[data-build={}]", stage.demo.failed);
+    browser.click("#people label", "nova").await?;
+    assert_eq!(browser.value("document.querySelectorAll('.message.private').length").await?, 0, "chen's own answer");
+    if browser.value(&format!("document.querySelector('{build}').open")).await? == false {
+        browser.click(&format!("{build} summary"), "").await?;
+    }
+    browser.click(&format!("{build} button"), "Retry").await?;
+    browser.click("#send", "").await?;
+    browser.see(".message.private", "not linked to a DevOps user").await?;
+    browser.see(".message.private .only", "Only you can see this").await?;
+    browser.photograph("refused").await?;
+    assert_eq!(stage.bkci.accepted_retries(&stage.demo.failed).len(), 1, "nothing more was retried");
+    browser.click("#people label", "chen").await?;
+    browser.wait("!document.querySelector('#messages').innerText.includes('not linked')").await?;
+    browser.click("#people label", "nova").await?;
+    browser.click(".message.private button", "Dismiss message").await?;
+    browser.wait("!document.querySelector('.message.private')").await?;
+    Ok(())
+}
+
+/// A command that only administrators are offered, with a person for an option.
+async fn the_administrator_maps_them(browser: &mut Browser) -> anyhow::Result<()> {
+    browser.click("#text", "").await?;
+    browser.write("/mapping").await?;
+    browser.see("#hint", "No such command here").await?;
+    browser.click("#people label", "ada").await?;
+    browser.click("#text", "").await?;
+    browser.write("/mapping set").await?;
+    browser.press(Key::Enter).await?;
+    browser.write("nov").await?;
+    browser.see("#suggestions [aria-selected=true]", "nova").await?;
+    browser.press(Key::Tab).await?;
+    browser.wait("document.activeElement.name === 'uid'").await?;
+    browser.write("dev.nova").await?;
+    browser.press(Key::Enter).await?;
+    browser.see(".message.private .embed", "@nova acts at BK-CI as dev.nova").await
+}
