@@ -9,6 +9,9 @@ use crate::discord::permissions::MANAGE_GUILD;
 /// The DevOps user that the developer is mapped to.
 pub const UID: &str = "dev.chen";
 
+/// A DevOps user that nobody is mapped to at first.
+pub const UNUSED_UID: &str = "dev.nova";
+
 /// Who and what there is.
 #[derive(Clone, Debug)]
 pub struct Demo {
@@ -43,7 +46,9 @@ impl Demo {
         bkci.add_project("demo");
         let [pipeline, release] = ["nightly", "release"].map(|name| bkci.add_pipeline("demo", name));
         for one in [&pipeline, &release] {
-            bkci.permit(UID, "demo", one, &[Right::View, Right::Execute]);
+            for uid in [UID, UNUSED_UID] {
+                bkci.permit(uid, "demo", one, &[Right::View, Right::Execute]);
+            }
         }
         bkci.add_build(BuildPlan::succeeding(&pipeline).started_by(UID).message("Upgrade the compiler"));
         bkci.add_build(BuildPlan::running(&pipeline).started_by(UID).message("Soak test"));

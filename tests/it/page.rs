@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sandbox::browser::{Browser, Key};
-use sandbox::demo::UID;
+use sandbox::demo::{UID, UNUSED_UID};
 use sandbox::page;
 use sandbox::skips::skip;
 use sandbox::stage::Stage;
@@ -100,7 +100,7 @@ async fn the_administrator_maps_them(browser: &mut Browser) -> anyhow::Result<()
     browser.see("#suggestions [aria-selected=true]", "nova").await?;
     browser.press(Key::Tab).await?;
     browser.wait("document.activeElement.name === 'uid'").await?;
-    browser.write("dev.nova").await?;
+    browser.write(UNUSED_UID).await?;
     browser.press(Key::Enter).await?;
-    browser.see(".message.private .embed", "@nova acts at BK-CI as dev.nova").await
+    browser.see(".message.private .embed", &format!("@nova acts at BK-CI as {UNUSED_UID}")).await
 }
