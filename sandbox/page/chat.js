@@ -76,7 +76,7 @@ function person({ id, note }, old) {
   const apps = make("span", "apps");
   node.append(apps);
   input.onchange = () => {
-    box.leave();
+    box.reset();
     show();
   };
   return node;
@@ -138,9 +138,11 @@ async function look() {
   state = await answer.json();
   const minute = Math.floor(state.discord.now_ms / 60_000);
   const seen = JSON.stringify([{ ...state.discord, now_ms: minute }, { ...state.bkci, now_ms: minute }]);
-  if (seen === shown) return;
-  shown = seen;
-  show();
+  if (seen !== shown) {
+    shown = seen;
+    show();
+  }
+  // Not only when something changed: a form may be there before it is known whose it is.
   openForms();
 }
 
@@ -149,7 +151,7 @@ const box = composer(chat);
 at("people").append(...state.people.map((one) => person(one)));
 at("people").querySelector("input").checked = true;
 at("locale").onchange = () => {
-  box.leave();
+  box.reset();
   show();
 };
 await look();

@@ -13,6 +13,7 @@ export function composer(chat) {
   let items = [];
   let active = -1;
   let turn = 0;
+  let sending = false;
 
   // ---- the list above the box ----
 
@@ -39,7 +40,7 @@ export function composer(chat) {
     [...suggestions.children].forEach((node, at) => node.setAttribute("aria-selected", String(at === index)));
     suggestions.children[index]?.scrollIntoView({ block: "nearest" });
     const focused = document.activeElement;
-    text.setAttribute("aria-expanded", String(items.length > 0));
+    if (focused?.role === "combobox") focused.setAttribute("aria-expanded", String(items.length > 0));
     if (index >= 0) focused?.setAttribute("aria-activedescendant", `suggestion-${index}`);
     else focused?.removeAttribute("aria-activedescendant");
   }
@@ -112,7 +113,7 @@ export function composer(chat) {
     next(typed.querySelector("input") ?? at("send"));
   }
 
-  function leave() {
+  function reset() {
     command = null;
     fields = [];
     typed.hidden = true;
@@ -120,6 +121,11 @@ export function composer(chat) {
     text.hidden = false;
     text.value = "";
     refuse("");
+    hide();
+  }
+
+  function leave() {
+    reset();
     text.focus();
     hide();
   }
@@ -140,7 +146,7 @@ export function composer(chat) {
     input.setAttribute("aria-label", `${name}: ${worded(option, "description", chat.locale())}`);
     input.setAttribute("aria-required", String(option.required === true));
     input.setAttribute("aria-controls", "suggestions");
-    input.setAttribute("role", isFile(option) ? null : "combobox");
+    if (!isFile(option)) input.role = "combobox";
     const node = make("label", "option", make("span", "name", name), input);
     const field = { option, input, node, chosen: null };
     const suggestAnew = () => {
@@ -262,23 +268,27 @@ export function composer(chat) {
     event.preventDefault();
     const missing = fields.find((field) => field.option.required && empty(field));
     if (missing) {
-      missing.node.classList.add("missing");
       missing.input.focus();
       missing.node.classList.add("missing");
       return refuse(`${missing.option.name} is required`);
     }
-    if (!command && !text.value.trim()) return;
+    if (sending || (!command && !text.value.trim())) return;
     if (!command && text.value.startsWith("/")) return refuse("There is no such command here");
-    const why = command
-      ? await chat.type(command.name, [...values(), ...await uploads()]) : await chat.say(text.value);
-    if (why) return refuse(why);
-    leave();
+    sending = true;
+    try {
+      const why = command
+        ? await chat.type(command.name, [...values(), ...await uploads()]) : await chat.say(text.value);
+      if (why) refuse(why);
+      else leave();
+    } finally {
+      sending = false;
+    }
   }
 
   at("composer").onsubmit = send;
 
   return {
-    leave,
+    reset,
     // Puts these values into a command, into the one being typed if it has them all.
     fill(name, given) {
       const has = (one) => Object.keys(given).every((key) => one.options.some((option) => option.name === key));

@@ -99,6 +99,7 @@ struct Pressed {
     custom_id: String,
     #[serde(default)]
     values: Vec<String>,
+    locale: String,
 }
 
 #[derive(Deserialize)]
@@ -158,6 +159,7 @@ async fn used(State(page): State<Page>, Json(typed): Json<Typed>) -> Response {
 }
 
 async fn pressed(State(page): State<Page>, Json(pressed): Json<Pressed>) -> Response {
+    page.discord.set_locale(pressed.user, &pressed.locale);
     let values: Vec<&str> = pressed.values.iter().map(String::as_str).collect();
     told(page.discord.choose(pressed.user, pressed.message, &pressed.custom_id, &values))
 }

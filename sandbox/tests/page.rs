@@ -148,6 +148,9 @@ async fn its_answer_is_acted_on(browser: &mut Browser, discord: &Discord) -> any
     browser.see(".message.private .content", "Noted: no onions").await?;
     browser.wait("!document.querySelector('dialog')").await?;
 
+    browser.value("document.querySelector('#locale').focus()").await?;
+    browser.press(Key::ArrowDown).await?;
+    browser.wait("document.querySelector('#locale').value === 'zh-CN'").await?;
     // A select's own list is drawn by the system; its keys are the browser's.
     browser.value("document.querySelector('.message select').focus()").await?;
     browser.press(Key::ArrowDown).await?;
@@ -155,6 +158,7 @@ async fn its_answer_is_acted_on(browser: &mut Browser, discord: &Discord) -> any
     let chosen = discord.interactions().into_iter().rfind(|one| one.name == "size").map(|one| one.id);
     let payload = chosen.and_then(|id| discord.payload_of(id)).unwrap_or_default();
     assert_eq!(payload["data"]["values"], json!(["small"]));
+    assert_eq!(payload["locale"], "zh-CN", "the language of the one who chose");
 
     browser.click(".message .button", "Cancel").await?;
     browser.see(".message .content", "Cancelled").await?;

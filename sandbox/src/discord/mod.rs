@@ -335,6 +335,9 @@ fn new_state(clock: Clock) -> State {
         requests: Vec::new(),
         violations: Vec::new(),
     };
-    state.users.insert(application, User { id: application, name: "Reprise".into(), bot: true, closed_dms: false });
+    state.users.insert(
+        application,
+        User { id: application, name: "Reprise".into(), bot: true, locale: String::new(), closed_dms: false },
+    );
     state
 }

@@ -433,7 +433,10 @@ impl State {
             }
             data["values"] = json!(values);
         }
-        let typing = Typing::new(user, message.channel, custom_id);
+        let mut typing = Typing::new(user, message.channel, custom_id);
+        if let Some(user) = self.users.get(&user) {
+            typing.locale.clone_from(&user.locale);
+        }
         Ok(Act::new(3, &typing, custom_id, data, Some(id)))
     }
 

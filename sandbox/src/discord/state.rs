@@ -42,6 +42,8 @@ pub(super) struct User {
     pub id: u64,
     pub name: String,
     pub bot: bool,
+    /// The language of their client.
+    pub locale: String,
     /// Refuses direct messages from bots.
     pub closed_dms: bool,
 }

@@ -95,6 +95,15 @@ impl Discord {
         });
     }
 
+    /// The language of a person's client, `en-US` until then: what presses and forms come in. Commands name their own.
+    pub fn set_locale(&self, user: u64, locale: &str) {
+        self.change(|state| {
+            if let Some(user) = state.users.get_mut(&user) {
+                user.locale = locale.into();
+            }
+        });
+    }
+
     /// A role; answers its id.
     pub fn add_role(&self, guild: u64, name: &str, permissions: u64) -> u64 {
         self.change(|state| add_role(state, guild, name, permissions, false))
@@ -176,7 +185,7 @@ impl Discord {
 
 pub(super) fn add_user(state: &mut State, name: &str, bot: bool) -> u64 {
     let id = state.ids.next();
-    state.users.insert(id, User { id, name: name.into(), bot, closed_dms: false });
+    state.users.insert(id, User { id, name: name.into(), bot, locale: "en-US".into(), closed_dms: false });
     id
 }
 
