@@ -218,6 +218,17 @@ impl Browser {
         Ok(())
     }
 
+    /// Puts a file into a file field, as its dialog would, which a browser without a screen cannot show.
+    ///
+    /// # Errors
+    /// When there is no such field.
+    pub async fn attach_file(&mut self, selector: &str, file: &Path) -> anyhow::Result<()> {
+        let expression = element(selector, "");
+        let field = self.call("Runtime.evaluate", json!({ "expression": expression })).await?;
+        let parameters = json!({ "objectId": field["result"]["objectId"], "files": [file] });
+        self.call("DOM.setFileInputFiles", parameters).await.map(drop)
+    }
+
     /// Presses and releases a key.
     ///
     /// # Errors

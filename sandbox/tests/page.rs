@@ -71,9 +71,11 @@ async fn stage() -> anyhow::Result<(Discord, String)> {
     let dish =
         json!({ "type": 3, "name": "dish", "description": "What to eat", "required": true, "autocomplete": true });
     let hot = json!({ "type": 5, "name": "hot", "description": "With chili" });
-    let order = json!({ "name": "order", "description": "Order something", "options": [dish, hot] });
+    let list = json!({ "type": 11, "name": "list", "description": "What else is wanted" });
+    let order = json!({ "name": "order", "description": "Order something", "options": [dish, hot, list] });
+    let serve = json!({ "type": 2, "name": "Serve" });
     let path = format!("/api/v10/applications/{}/guilds/{}/commands", discord.application_id(), demo.guild);
-    let request = reqwest::Client::new().put(format!("{}{path}", discord.plain_url())).json(&json!([order]));
+    let request = reqwest::Client::new().put(format!("{}{path}", discord.plain_url())).json(&json!([order, serve]));
     let request = request.header("user-agent", "DiscordBot (https://example.org, 1)");
     let registered = request.header("authorization", format!("Bot {}", discord.token())).send().await?;
     anyhow::ensure!(registered.status().is_success(), registered.text().await?);
@@ -125,12 +127,23 @@ async fn an_order_is_typed(browser: &mut Browser, discord: &Discord) -> anyhow::
     browser.see("#suggestions [aria-selected=true]", "True").await?;
     browser.photograph("optional").await?;
     browser.press(Key::Enter).await?;
+    browser.press(Key::Tab).await?;
     browser.press(Key::Enter).await?;
+    browser.see("#suggestions [aria-selected=true]", "What else").await?;
+    browser.press(Key::Enter).await?;
+    browser.wait("document.activeElement.name === 'list'").await?;
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("list.txt"), "tea")?;
+    browser.attach_file("#typed [type=file]", &folder.path().join("list.txt")).await?;
+    browser.click("#send", "").await?;
     browser.see(".message .used", "/order").await?;
     let sent = discord.interactions().into_iter().rfind(|one| one.kind == 2).and_then(|one| discord.payload_of(one.id));
-    let options = sent.map(|payload| payload["data"]["options"].clone()).unwrap_or_default();
-    assert_eq!(options[0]["value"], "id-Dumplings", "the value behind the name");
-    assert_eq!(options[1]["value"], true);
+    let data = sent.map(|payload| payload["data"].clone()).unwrap_or_default();
+    assert_eq!(data["options"][0]["value"], "id-Dumplings", "the value behind the name");
+    assert_eq!(data["options"][1]["value"], true);
+    let file = data["options"][2]["value"].as_str().unwrap_or_default();
+    let uploaded = &data["resolved"]["attachments"][file];
+    assert_eq!((&uploaded["filename"], &uploaded["size"]), (&json!("list.txt"), &json!(3)));
     Ok(())
 }
 
@@ -163,5 +176,12 @@ async fn its_answer_is_acted_on(browser: &mut Browser, discord: &Discord) -> any
     browser.click(".message .button", "Cancel").await?;
     browser.see(".message .content", "Cancelled").await?;
     browser.wait("!document.querySelector('.message .button')").await?;
+
+    browser.click(".person .apps button", "Serve").await?;
+    browser.see(".message .used", "Serve").await?;
+    let used = discord.interactions().into_iter().rfind(|one| one.name == "Serve").map(|one| one.id);
+    let payload = used.and_then(|id| discord.payload_of(id)).unwrap_or_default();
+    let ada = browser.value("[...document.querySelectorAll('#people input')].at(-1).value").await?;
+    assert_eq!(payload["data"]["target_id"], ada, "the last person on the list");
     Ok(())
 }
