@@ -9,6 +9,7 @@ pub mod clock;
 pub mod demo;
 pub mod discord;
 pub mod page;
+pub mod port;
 pub mod skips;
 pub mod stage;
 pub mod wire;

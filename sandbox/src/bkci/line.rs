@@ -1,7 +1,6 @@
 //! The port of the double: listening, or refusing connections while the service is down.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,34 +8,35 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::port::Port;
 use crate::wire;
 
 /// Builds the router of one connection; the flag, when set, makes the connection end with RST.
 pub(super) type NewRouter = Arc<dyn Fn(Arc<AtomicBool>) -> Router + Send + Sync>;
 
-/// The state of the port. A bound socket that does not listen refuses connections and keeps the port from others.
-pub(super) enum Line {
-    Up { stop: CancellationToken, accepting: JoinHandle<()> },
-    Down { socket: TcpSocket },
+/// A port that is served.
+pub(super) struct Line {
+    stop: CancellationToken,
+    accepting: JoinHandle<()>,
 }
 
 impl Line {
-    pub(super) fn listen(socket: TcpSocket, router: NewRouter) -> io::Result<Self> {
-        let listener = socket.listen(1024)?;
+    pub(super) fn listen(port: &Port, router: NewRouter) -> io::Result<Self> {
+        let listener = port.listen()?;
         let stop = CancellationToken::new();
-        Ok(Self::Up { accepting: tokio::spawn(accept(listener, router, stop.clone())), stop })
+        Ok(Self { accepting: tokio::spawn(accept(listener, router, stop.clone())), stop })
     }
-}
 
-pub(super) fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
+    /// Refuses connections, and ends those that are open.
+    pub(super) async fn cut(self) {
+        self.stop.cancel();
+        // A panic of the accepting task has been printed already; the port is free either way.
+        let _ = self.accepting.await;
+    }
 }
 
 async fn accept(listener: TcpListener, router: NewRouter, stop: CancellationToken) {

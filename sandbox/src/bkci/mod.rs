@@ -24,7 +24,6 @@ mod stop;
 mod world;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,6 +36,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::port::Port;
 use crate::wire::Cut;
 
 pub use build::Defect;
@@ -79,7 +79,7 @@ pub struct BkCi {
 
 struct Shared {
     clock: Clock,
-    address: SocketAddr,
+    port: Port,
     application: Mutex<(String, String)>,
     world: Mutex<World>,
     changed: watch::Sender<u64>,
@@ -88,7 +88,7 @@ struct Shared {
 
 impl fmt::Debug for BkCi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BkCi").field("address", &self.shared.address).finish_non_exhaustive()
+        f.debug_struct("BkCi").field("address", &self.shared.port.address()).finish_non_exhaustive()
     }
 }
 
@@ -114,18 +114,17 @@ impl BkCi {
     /// When no port can be had.
     pub async fn start(clock: Clock) -> anyhow::Result<Self> {
         // The router needs the handle and the handle needs the port: the port is taken first and not yet served.
-        let socket = line::bind(SocketAddr::from(([127, 0, 0, 1], 0))).context("taking a port for BK-CI's double")?;
-        let address = socket.local_addr().context("reading the port of BK-CI's double")?;
+        let port = Port::take().context("taking a port for BK-CI's double")?;
         let application =
             Application { code: APP_CODE.into(), secret: APP_SECRET.into(), refused_projects: Default::default() };
         let bkci = Self {
             shared: Arc::new(Shared {
                 clock,
-                address,
+                port,
                 application: Mutex::new((APP_CODE.into(), APP_SECRET.into())),
                 world: Mutex::new(World::new(application)),
                 changed: watch::Sender::new(0),
-                line: tokio::sync::Mutex::new(Some(Line::Down { socket })),
+                line: tokio::sync::Mutex::new(None),
             }),
         };
         bkci.up().await?;
@@ -134,7 +133,7 @@ impl BkCi {
 
     /// What a client is configured with: everything before `/apigw-app/v3/…`, shaped as a gateway's (1).
     pub fn base_url(&self) -> String {
-        format!("http://{}{BASE}", self.shared.address)
+        format!("http://{}{BASE}", self.shared.port.address())
     }
 
     /// The code of the application.
@@ -164,12 +163,9 @@ impl BkCi {
     /// # Errors
     /// When the port cannot be kept.
     pub async fn down(&self) -> anyhow::Result<()> {
-        let mut line = self.shared.line.lock().await;
-        if let Some(Line::Up { stop, accepting }) = line.take() {
-            stop.cancel();
-            // A panic of the accepting task has been printed already; the port is free either way.
-            let _ = accepting.await;
-            *line = Some(Line::Down { socket: line::bind(self.shared.address).context("keeping the port")? });
+        let line = self.shared.line.lock().await.take();
+        if let Some(line) = line {
+            line.cut().await;
         }
         Ok(())
     }
@@ -180,11 +176,8 @@ impl BkCi {
     /// When the port was lost.
     pub async fn up(&self) -> anyhow::Result<()> {
         let mut line = self.shared.line.lock().await;
-        match line.take() {
-            Some(Line::Down { socket }) => {
-                *line = Some(Line::listen(socket, self.router()).context("listening again")?)
-            }
-            other => *line = other,
+        if line.is_none() {
+            *line = Some(Line::listen(&self.shared.port, self.router()).context("listening again")?);
         }
         Ok(())
     }

@@ -8,8 +8,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How long to wait, in real time, before a port that somebody took meanwhile is tried again.
-const REBIND_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+use crate::port::Port;
+
+/// How long to wait, in real time, before listening is tried again when the system refused.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// One listening address. While it is closed, connecting is refused and every connection there was is cut.
 #[derive(Debug)]
@@ -26,11 +28,11 @@ impl Door {
         S: Fn(TcpStream) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("binding a port of the loopback")?;
-        let address = listener.local_addr()?;
+        let port = Port::take().context("taking a port of the loopback")?;
+        let (listener, address) = (port.listen()?, port.address());
         let (wanted, wanted_seen) = watch::channel(true);
         let (said, open) = watch::channel(true);
-        tokio::spawn(keep(listener, address, serve, wanted_seen, said));
+        tokio::spawn(keep(listener, port, serve, wanted_seen, said));
         Ok(Self { address, wanted, open })
     }
 
@@ -44,7 +46,7 @@ impl Door {
 
 async fn keep<S, F>(
     first: TcpListener,
-    address: SocketAddr,
+    port: Port,
     serve: S,
     mut wanted: watch::Receiver<bool>,
     said: watch::Sender<bool>,
@@ -60,9 +62,9 @@ async fn keep<S, F>(
             if wanted.wait_for(|wanted| *wanted).await.is_err() {
                 return;
             }
-            match TcpListener::bind(address).await {
+            match port.listen() {
                 Ok(bound) => listener = Some(bound),
-                Err(_) => tokio::time::sleep(REBIND_PAUSE).await,
+                Err(_) => tokio::time::sleep(AGAIN).await,
             }
             said.send_replace(listener.is_some());
             continue;
