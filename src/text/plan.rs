@@ -7,7 +7,7 @@ use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 
 use super::{Field, NAME_MAX, field, plain};
-use crate::model::scope::{Fate, Part, Plan};
+use crate::model::scope::{Fate, Part, Plan, PlannedJob};
 
 /// So many jobs are listed under one heading, and so many tasks of a job; the rest is counted.
 const LINES: usize = 8;
@@ -15,9 +15,7 @@ const LINES: usize = 8;
 /// One heading per kind of thing that happens; nothing is said of what does not.
 pub(super) fn fields(t: &FluentLanguageLoader, plan: &Plan) -> Vec<Field> {
     let by = |wanted: fn(Fate) -> bool| jobs(t, plan, wanted);
-    let gates: Vec<String> = plan.gates().map(|stage| name(&stage.name)).collect();
     let people = plan.tasks().filter(|(_, _, task)| task.waits_for_a_person && task.fate.may_run());
-    let people: Vec<String> = people.map(|(_, _, task)| name(&task.name)).collect();
     let listed = [
         (fl!(t, "plan-runs"), by(Fate::runs_if_all_pass)),
         (fl!(t, "plan-skips"), by(|fate| fate == Fate::Skipped)),
@@ -25,8 +23,8 @@ pub(super) fn fields(t: &FluentLanguageLoader, plan: &Plan) -> Vec<Field> {
         (fl!(t, "plan-if-failed"), by(|fate| fate == Fate::RunsIfFailed)),
         (fl!(t, "plan-stays"), parts(t, &plan.stays)),
         (fl!(t, "plan-unreached"), parts(t, &plan.unreached)),
-        (fl!(t, "plan-gates"), cut(t, &gates, ", ")),
-        (fl!(t, "plan-people"), cut(t, &people, ", ")),
+        (fl!(t, "plan-gates"), cut(t, plan.gates(), ", ", |stage| name(&stage.name))),
+        (fl!(t, "plan-people"), cut(t, people, ", ", |(_, _, task)| name(&task.name))),
     ];
     let listed = listed.into_iter().filter(|(_, value)| !value.is_empty());
     let mut fields: Vec<Field> = listed.map(|(label, value)| field(label, value, false)).collect();
@@ -41,46 +39,44 @@ pub(super) fn fields(t: &FluentLanguageLoader, plan: &Plan) -> Vec<Field> {
 
 /// A line per job: its stage, its name, and its tasks of one fate.
 fn jobs(t: &FluentLanguageLoader, plan: &Plan, wanted: fn(Fate) -> bool) -> String {
-    let mut lines = Vec::new();
-    for (stage, job) in plan.stages.iter().flat_map(|stage| stage.jobs.iter().map(move |job| (stage, job))) {
-        let tasks = job.tasks.iter().filter(|task| wanted(task.fate)).map(|task| name(&task.name));
-        let tasks: Vec<String> = tasks.collect();
-        if tasks.is_empty() {
-            continue;
-        }
+    let of_fate = |job: &'_ PlannedJob| job.tasks.iter().any(|task| wanted(task.fate));
+    let jobs = plan.stages.iter().flat_map(|stage| stage.jobs.iter().map(move |job| (stage, job)));
+    cut(t, jobs.filter(|(_, job)| of_fate(job)), "\n", |(stage, job)| {
         let within = format!("{} › {}", name(&stage.name), name(&job.name));
-        let tasks = cut(t, &tasks, ", ");
-        lines.push(match job.split {
-            Some(children) => {
-                fl!(t, "plan-matrix", within = within, tasks = tasks, children = children.to_string())
-            }
+        let tasks = job.tasks.iter().filter(|task| wanted(task.fate));
+        let tasks = cut(t, tasks, ", ", |task| name(&task.name));
+        match job.split {
+            Some(children) => fl!(t, "plan-matrix", within = within, tasks = tasks, children = children.to_string()),
             None => fl!(t, "plan-job", within = within, tasks = tasks),
-        });
-    }
-    cut(t, &lines, "\n")
+        }
+    })
 }
 
 /// Parts with what they lie in, those of one place on one line.
 fn parts(t: &FluentLanguageLoader, parts: &[Part]) -> String {
-    let mut places: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+    let mut places: BTreeMap<&[String], Vec<&Part>> = BTreeMap::new();
     for part in parts {
-        places.entry(part.within.clone()).or_default().push(name(&part.name));
+        places.entry(&part.within).or_default().push(part);
     }
-    let line = |(within, names): (Vec<String>, Vec<String>)| {
-        let names = cut(t, &names, ", ");
+    cut(t, places.into_iter(), "\n", |(within, parts)| {
+        let names = cut(t, parts.into_iter(), ", ", |part| name(&part.name));
         if within.is_empty() {
             return names;
         }
         let within = within.iter().map(|text| name(text)).collect::<Vec<_>>().join(" › ");
         fl!(t, "plan-job", within = within, tasks = names)
-    };
-    let lines: Vec<String> = places.into_iter().map(line).collect();
-    cut(t, &lines, "\n")
+    })
 }
 
-fn cut(t: &FluentLanguageLoader, texts: &[String], between: &str) -> String {
-    let mut kept: Vec<String> = texts.iter().take(LINES).cloned().collect();
-    let left = texts.len() - kept.len();
+/// The first few as text, and how many more there are.
+fn cut<T>(
+    t: &FluentLanguageLoader,
+    mut items: impl Iterator<Item = T>,
+    between: &str,
+    text: impl Fn(T) -> String,
+) -> String {
+    let mut kept: Vec<String> = items.by_ref().take(LINES).map(text).collect();
+    let left = items.count();
     if left > 0 {
         kept.push(fl!(t, "plan-more", more = left.to_string()));
     }
@@ -108,11 +104,11 @@ fn name(text: &str) -> String {
 pub(super) mod tests {
     use super::*;
     use crate::model::Timestamp;
-    use crate::model::scope::{Kind, PlannedJob, PlannedStage, PlannedTask, Scope, TaskScope};
+    use crate::model::scope::{Kind, PlannedStage, PlannedTask, Scope, TaskScope};
     use crate::reply::{About, Proposal, Reply};
     use crate::text::tests::{about, read};
 
-    /// A plan in which everything happens that can be told of, a hundred times over.
+    /// A plan in which everything happens that can be told of.
     pub(crate) fn plan(name: &str) -> Plan {
         let fates = [Fate::Runs, Fate::RunsIfAllPass, Fate::RunsIfFailed, Fate::MayRun, Fate::Skipped, Fate::Idle];
         let task = |fate| PlannedTask {
@@ -122,9 +118,9 @@ pub(super) mod tests {
             waits_for_a_person: true,
             took: Some(Duration::from_secs(4000)),
         };
-        let tasks: Vec<PlannedTask> = fates.into_iter().cycle().take(100).map(task).collect();
+        let tasks: Vec<PlannedTask> = fates.into_iter().cycle().take(60).map(task).collect();
         let job = |split| PlannedJob { id: "1".into(), name: name.into(), split, took: None, tasks: tasks.clone() };
-        let jobs: Vec<PlannedJob> = [None, Some(3)].into_iter().cycle().take(100).map(job).collect();
+        let jobs: Vec<PlannedJob> = [None, Some(3)].into_iter().cycle().take(12).map(job).collect();
         let stage =
             PlannedStage { id: "stage-2".into(), name: name.into(), finally: false, gated: true, took: None, jobs };
         let part = Part {
