@@ -3,8 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::build::{Build, ErrorInfo, Gate, Job, JobKind, Stage, Task, Verdict};
+use super::build::{Build, ErrorInfo, Gate, Stage, Verdict};
 use super::errors::{Failure, Language};
+use super::job::{Job, JobKind, Task};
 use super::plan::{Options, RunCondition, Trigger};
 use super::status::Status;
 use super::world::{Pipeline, Project, ProjectRight, Right, World};
@@ -350,7 +351,10 @@ fn stage_json(stage: &Stage, buttons: bool) -> Value {
         "startEpoch": stage.start_ms, "elapsed": elapsed(stage.start_ms, stage.end_ms), "containers": jobs,
         "fastKill": stage.fast_kill, "finally": stage.finally,
         "canRetry": buttons.then(|| stage.is_failed_or_cancelled() && !stage.finally),
-        "stageControlOption": {"enable": stage.enabled, "runCondition": "AFTER_LAST_FINISHED"},
+        "stageControlOption": {
+            "enable": stage.enabled,
+            "runCondition": stage.condition.map_or("AFTER_LAST_FINISHED", |_| "CUSTOM_VARIABLE_MATCH"),
+        },
         "checkIn": stage.gate.as_ref().map(check_in), "executeCount": stage.execute_count,
     }))
 }
@@ -395,8 +399,10 @@ fn job_json(job: &Job, templates: &[Task], buttons: bool) -> Value {
         "matrixContext": child.then_some(&job.context), "groupContainers": empty_is_none(children),
         "params": (job.kind == JobKind::Trigger).then(Vec::<Value>::new),
         "baseOS": (job.kind == JobKind::Machine).then_some("LINUX"),
-        "jobControlOption": (job.kind != JobKind::Trigger)
-            .then(|| json!({"enable": job.enabled, "runCondition": "STAGE_RUNNING"})),
+        "jobControlOption": (job.kind != JobKind::Trigger).then(|| json!({
+            "enable": job.enabled, "continueWhenFailed": job.continue_when_failed,
+            "runCondition": job.condition.map_or("STAGE_RUNNING", |_| "CUSTOM_VARIABLE_MATCH"),
+        })),
         "elements": job.tasks.iter().enumerate().map(element).collect::<Vec<_>>(),
     }))
 }
@@ -436,7 +442,7 @@ fn task_buttons(task: &Task, options: &Options) -> (Option<bool>, Option<bool>) 
         return if options.manual_skip == Some(true) { (can_retry, Some(true)) } else { (None, None) };
     }
     match options.run_condition {
-        RunCondition::PreviousSucceeded => (can_retry, None),
+        RunCondition::PreviousSucceeded | RunCondition::Variables { .. } => (can_retry, None),
         RunCondition::EvenIfFailed | RunCondition::EvenIfCanceled | RunCondition::OnlyIfFailed => (None, None),
     }
 }

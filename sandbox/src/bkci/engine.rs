@@ -6,9 +6,11 @@
 //!
 //! Source of the rules: bkci-api.md 5.1, 5.2, 6.2, 7.2 and 8.
 
-use super::build::{Build, ErrorInfo, Job, JobKind, Stage, Task, Verdict};
-use super::plan::{ErrorType, Fail, Outcome, RunCondition};
+use super::build::{Build, ErrorInfo, Stage, Verdict};
+use super::job::{Job, JobKind, Task};
+use super::outcome::{ErrorType, Fail};
 use super::status::Status;
+use super::turn::{Fate, Start};
 use super::world::{Concurrency, World};
 
 impl World {
@@ -48,10 +50,10 @@ impl World {
 }
 
 /// What the engine needs to know of the build while it works on a part of it.
-struct Run<'a> {
-    at: i64,
-    execute_count: u32,
-    executed: &'a mut Vec<(u32, String)>,
+pub(super) struct Run<'a> {
+    pub(super) at: i64,
+    pub(super) execute_count: u32,
+    pub(super) executed: &'a mut Vec<(u32, String)>,
 }
 
 impl Build {
@@ -107,7 +109,7 @@ impl Build {
                     stage.give_up(Status::Unexec);
                     continue;
                 }
-                if !stage.enabled {
+                if !stage.enabled || stage.condition == Some(false) {
                     stage.give_up(Status::Skip);
                     continue;
                 }
@@ -226,7 +228,7 @@ impl Stage {
         for job in self.jobs.iter_mut().filter(|job| job.wanted) {
             job.progress(run);
         }
-        if self.fast_kill && self.jobs.iter().any(|job| job.status.is_some_and(Status::is_failure)) {
+        if self.fast_kill && self.jobs.iter().filter_map(Job::verdict).any(Status::is_failure) {
             for job in self.jobs.iter_mut().filter(|job| job.wanted) {
                 job.terminate(run.at);
             }
@@ -236,7 +238,7 @@ impl Stage {
         }
         self.wanted = false;
         self.end_ms = Some(run.at);
-        self.status = Some(verdict(self.jobs.iter().filter_map(|job| job.status)));
+        self.status = Some(verdict(self.jobs.iter().filter_map(Job::verdict)));
         true
     }
 
@@ -279,7 +281,7 @@ impl Job {
     }
 
     fn progress(&mut self, run: &mut Run<'_>) {
-        if !self.enabled {
+        if !self.enabled || self.condition == Some(false) {
             self.give_up(Status::Skip);
             return;
         }
@@ -421,78 +423,5 @@ impl Job {
         };
         errors.extend(self.boot_error.iter().map(|fail| info(None, fail)));
         errors.extend(self.tasks.iter().filter_map(|task| Some(info(Some(task), task.error.as_ref()?))));
-    }
-}
-
-/// What becomes of a task whose turn it is.
-enum Fate {
-    Run,
-    Leave(Status),
-}
-
-/// Why a task starts: the engine's own repeats do not count as manual (bkci-api.md 7.2).
-#[derive(PartialEq)]
-enum Start {
-    ByHand,
-    Again,
-}
-
-impl Task {
-    fn fate(&self, failed: bool) -> Fate {
-        if !self.options.enable {
-            return Fate::Leave(Status::Skip);
-        }
-        match self.options.run_condition {
-            RunCondition::PreviousSucceeded if failed => Fate::Leave(Status::Unexec),
-            RunCondition::OnlyIfFailed if !failed => Fate::Leave(Status::Skip),
-            RunCondition::PreviousSucceeded
-            | RunCondition::EvenIfFailed
-            | RunCondition::EvenIfCanceled
-            | RunCondition::OnlyIfFailed => Fate::Run,
-        }
-    }
-
-    fn outcome(&self) -> Outcome {
-        let run = self.runs.saturating_sub(1);
-        self.outcomes.get(run).or(self.outcomes.last()).cloned().unwrap_or(Outcome::Pass)
-    }
-
-    fn start(&mut self, run: &mut Run<'_>, listed: bool, why: Start) {
-        self.runs += 1;
-        self.execute_count = run.execute_count;
-        self.start_ms.get_or_insert(run.at);
-        self.error = None;
-        if why == Start::ByHand {
-            self.retry_manual = Some(self.retry_manual.map_or(0, |count| count + 1));
-        }
-        if listed {
-            run.executed.push((run.execute_count, self.id.clone()));
-        }
-        let reviewed = matches!(self.outcome(), Outcome::Review);
-        self.status = Some(if reviewed { Status::Reviewing } else { Status::Running });
-        self.due_ms = (!reviewed).then(|| run.at + self.takes_ms);
-    }
-
-    /// Ends the run that is due, and starts the next one when the task repeats itself.
-    fn progress(&mut self, run: &mut Run<'_>, listed: bool) {
-        while self.due_ms.is_some_and(|due| due <= run.at) {
-            self.due_ms = None;
-            match self.outcome() {
-                Outcome::Fail(_) if self.options.retry_when_failed && self.retry_auto < self.options.retry_count => {
-                    self.retry_auto += 1;
-                    self.start(run, listed, Start::Again);
-                }
-                Outcome::Fail(fail) => self.end(run.at, fail.status, Some(fail)),
-                Outcome::Pass | Outcome::Review => self.end(run.at, Status::Succeed, None),
-            }
-        }
-    }
-
-    pub(super) fn end(&mut self, at: i64, status: Status, error: Option<Fail>) {
-        self.wanted = false;
-        self.status = Some(status);
-        self.end_ms = Some(at);
-        self.due_ms = None;
-        self.error = error;
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::build::{Build, Job, Stage, Task};
+use super::build::{Build, Stage};
+use super::job::{Job, Task};
 use super::routes::Endpoint;
 use super::status::Status;
 use super::world::{Pipeline, World};

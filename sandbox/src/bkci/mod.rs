@@ -14,13 +14,16 @@ mod engine;
 mod errors;
 mod faults;
 mod gateway;
+mod job;
 mod line;
 mod looking;
+mod outcome;
 mod plan;
 mod retry;
 mod routes;
 mod status;
 mod stop;
+mod turn;
 mod world;
 
 use std::fmt;
@@ -43,10 +46,8 @@ pub use build::Defect;
 pub use errors::Language;
 pub use faults::{Fault, On, Ordered, Wrong};
 pub use looking::{AcceptedRetry, BuildView, JobView, RequestRecord, StageView, TaskView, Via};
-pub use plan::{
-    BuildPlan, ErrorType, Fail, JobPlan, MatrixChild, Options, Outcome, RunCondition, StagePlan, TaskPlan, Trigger,
-    Webhook,
-};
+pub use outcome::{ErrorType, Fail, Outcome};
+pub use plan::{BuildPlan, JobPlan, MatrixChild, Options, RunCondition, StagePlan, TaskPlan, Trigger, Webhook};
 pub use retry::Wish;
 pub use routes::Endpoint;
 pub use status::Status;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::status::Status;
+use super::outcome::{Fail, Outcome};
 use super::world::PipelineId;
 
 /// How and by what a build was started (bkci-api.md 7.1, `startType`).
@@ -51,90 +51,6 @@ impl Webhook {
     }
 }
 
-/// The `errorType` of a failure: the name in an element, the number in `errorInfoList` (bkci-api.md 5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorType {
-    /// 0
-    System,
-    /// 1
-    User,
-    /// 2
-    ThirdParty,
-    /// 3
-    Plugin,
-    /// 4
-    BuildMachine,
-}
-
-impl ErrorType {
-    pub(super) fn number(self) -> u32 {
-        match self {
-            ErrorType::System => 0,
-            ErrorType::User => 1,
-            ErrorType::ThirdParty => 2,
-            ErrorType::Plugin => 3,
-            ErrorType::BuildMachine => 4,
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            ErrorType::System => "SYSTEM",
-            ErrorType::User => "USER",
-            ErrorType::ThirdParty => "THIRD_PARTY",
-            ErrorType::Plugin => "PLUGIN",
-            ErrorType::BuildMachine => "BUILD_MACHINE",
-        }
-    }
-}
-
-/// How a run fails: with which status, and what it leaves in the error list.
-#[derive(Clone, Debug)]
-pub struct Fail {
-    /// FAILED unless said otherwise; it is carried up to job, stage and build.
-    pub status: Status,
-    /// Kind.
-    pub error_type: ErrorType,
-    /// Code.
-    pub code: u32,
-    /// Text.
-    pub message: String,
-}
-
-impl Fail {
-    /// A script that ended with an error (2199011, bkci-api.md 5.2).
-    pub fn script(message: &str) -> Self {
-        Self { status: Status::Failed, error_type: ErrorType::User, code: 2199011, message: message.into() }
-    }
-
-    /// Any other failure.
-    pub fn new(error_type: ErrorType, code: u32, message: &str) -> Self {
-        Self { status: Status::Failed, error_type, code, message: message.into() }
-    }
-
-    /// A machine that did not start (2189504, bkci-api.md 5.2): the job fails and no task of it has run.
-    pub fn machine(message: &str) -> Self {
-        Self::new(ErrorType::BuildMachine, 2189504, message)
-    }
-
-    /// The same failure under another status of the failure set, such as EXEC_TIMEOUT.
-    pub fn with_status(mut self, status: Status) -> Self {
-        self.status = status;
-        self
-    }
-}
-
-/// How one run of a task ends.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// It succeeds.
-    Pass,
-    /// It fails.
-    Fail(Fail),
-    /// It waits for a person (REVIEWING) until `BkCi::review_task` is called.
-    Review,
-}
-
 /// When a task runs (bkci-api.md 7.2, `additionalOptions.runCondition`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RunCondition {
@@ -147,6 +63,12 @@ pub enum RunCondition {
     EvenIfCanceled,
     /// PRE_TASK_FAILED_ONLY: only after a failure.
     OnlyIfFailed,
+    /// CUSTOM_VARIABLE_MATCH: while nothing before it has failed, and only if the variables match. Whether they do is
+    /// said here, and is not to be seen in the detail.
+    Variables {
+        /// They match.
+        matched: bool,
+    },
 }
 
 impl RunCondition {
@@ -156,6 +78,7 @@ impl RunCondition {
             RunCondition::EvenIfFailed => "PRE_TASK_FAILED_BUT_CANCEL",
             RunCondition::EvenIfCanceled => "PRE_TASK_FAILED_EVEN_CANCEL",
             RunCondition::OnlyIfFailed => "PRE_TASK_FAILED_ONLY",
+            RunCondition::Variables { .. } => "CUSTOM_VARIABLE_MATCH",
         }
     }
 }
@@ -280,6 +203,8 @@ pub struct JobPlan {
     pub(super) job_id: Option<String>,
     pub(super) on_a_machine: bool,
     pub(super) enabled: bool,
+    pub(super) condition: Option<bool>,
+    pub(super) continue_when_failed: bool,
     pub(super) tasks: Vec<TaskPlan>,
     pub(super) boots: Vec<Option<Fail>>,
     pub(super) matrix: Vec<MatrixChild>,
@@ -313,6 +238,8 @@ impl JobPlan {
             job_id: None,
             on_a_machine: true,
             enabled: true,
+            condition: None,
+            continue_when_failed: false,
             tasks: Vec::new(),
             boots: Vec::new(),
             matrix: Vec::new(),
@@ -334,6 +261,18 @@ impl JobPlan {
     /// The job is skipped.
     pub fn disabled(mut self) -> Self {
         self.enabled = false;
+        self
+    }
+
+    /// The job runs only if variables match (`jobControlOption.runCondition` CUSTOM_VARIABLE_MATCH); whether they do.
+    pub fn when(mut self, matched: bool) -> Self {
+        self.condition = Some(matched);
+        self
+    }
+
+    /// Its failure does not fail the stage (`jobControlOption.continueWhenFailed`, bkci-api.md 7.2).
+    pub fn tolerated(mut self) -> Self {
+        self.continue_when_failed = true;
         self
     }
 
@@ -364,13 +303,22 @@ pub struct StagePlan {
     pub(super) reviewers: Option<Vec<String>>,
     pub(super) fast_kill: bool,
     pub(super) enabled: bool,
+    pub(super) condition: Option<bool>,
     pub(super) finally: bool,
 }
 
 impl StagePlan {
     /// A stage without jobs.
     pub fn new(name: &str) -> Self {
-        Self { name: name.into(), jobs: Vec::new(), reviewers: None, fast_kill: false, enabled: true, finally: false }
+        Self {
+            name: name.into(),
+            jobs: Vec::new(),
+            reviewers: None,
+            fast_kill: false,
+            enabled: true,
+            condition: None,
+            finally: false,
+        }
     }
 
     /// Adds a job; the jobs of a stage run at the same time.
@@ -394,6 +342,12 @@ impl StagePlan {
     /// The stage is skipped.
     pub fn disabled(mut self) -> Self {
         self.enabled = false;
+        self
+    }
+
+    /// The stage runs only if variables match (`stageControlOption.runCondition` CUSTOM_VARIABLE_MATCH); whether they do.
+    pub fn when(mut self, matched: bool) -> Self {
+        self.condition = Some(matched);
         self
     }
 }

@@ -5,6 +5,7 @@
 
 use super::build::{Build, Defect, Record};
 use super::errors::Failure;
+use super::job::{Job, Task};
 use super::looking::{AcceptedRetry, Via};
 use super::status::Status;
 use super::world::{Concurrency, Pipeline, ProjectRight, Right, World};
@@ -186,7 +187,8 @@ impl Build {
                 if job.id == id && job.matrix.is_some() && wish.failed_container {
                     return Target::FailedChildren(stage_at, job_at);
                 }
-                if job.id == id {
+                // "As 'task' with the first task of the job" (6.2): where there is none, nothing matches (trap 3).
+                if job.id == id && !job.tasks.is_empty() {
                     return Target::Job(stage_at, job_at);
                 }
                 let spot = Spot { stage: stage_at, job: job_at, child: None };
@@ -298,7 +300,9 @@ impl Build {
             if wish.failed_container && job.status.is_some_and(Status::is_success) {
                 continue;
             }
-            if !wish.skip {
+            let skips_here = |part: &Job| part.tasks.iter().any(|task| task.status.is_some_and(Status::is_failure));
+            // Without a failed task to skip it is "the rest of the stage": a matrix is split again.
+            if !wish.skip || !job.parts().into_iter().any(skips_here) {
                 job.requeue();
                 continue;
             }
@@ -319,6 +323,15 @@ impl Build {
     fn queue_job(&mut self, spot: Spot, first: usize, skip: bool) {
         if self.is_finished_before_retry() {
             self.open_for_retry(spot.stage);
+            // "…, later unfinished stages, finally-stage": the finally stage runs again as a whole (6.2), also when
+            // it is a part of it that was named.
+            if self.stages[spot.stage].finally {
+                let named = self.part(spot).tasks.get(first).map(|task| task.id.clone());
+                self.stages[spot.stage].requeue(Some(Status::Queue));
+                let jobs = self.stages[spot.stage].jobs.iter_mut().flat_map(|job| &mut job.tasks);
+                jobs.filter(|task| skip && Some(&task.id) == named.as_ref()).for_each(Task::skip);
+                return;
+            }
         }
         let job = &mut self.stages[spot.stage].jobs[spot.job];
         if spot.child.is_none() {
@@ -355,12 +368,12 @@ impl Build {
         }
     }
 
-    fn part(&self, spot: Spot) -> &super::build::Job {
+    fn part(&self, spot: Spot) -> &Job {
         let job = &self.stages[spot.stage].jobs[spot.job];
         spot.child.map_or(job, |child| &job.children()[child])
     }
 
-    fn part_mut(&mut self, spot: Spot) -> &mut super::build::Job {
+    fn part_mut(&mut self, spot: Spot) -> &mut Job {
         let job = &mut self.stages[spot.stage].jobs[spot.job];
         match spot.child {
             Some(child) => job.parts_mut().swap_remove(child),
@@ -369,13 +382,13 @@ impl Build {
     }
 }
 
-impl super::build::Job {
+impl Job {
     fn find_task(&self, id: &str) -> Option<usize> {
         self.tasks.iter().position(|task| task.id == id || task.step_id.as_deref() == Some(id))
     }
 }
 
-impl super::build::Task {
+impl Task {
     fn skip(&mut self) {
         self.wanted = false;
         self.status = Some(Status::Skip);
