@@ -14,5 +14,6 @@ mod program;
 mod restart;
 mod retry;
 mod running;
+mod scope;
 mod transport;
 mod upgrade;

@@ -73,16 +73,16 @@ fn retry(build: &Build, found: Found<'_>) -> Result<Scope, Refusal> {
             Ok(if job.matrix { Scope::Matrix(job_scope(stage, job)) } else { Scope::Job(job_scope(stage, job)) })
         }
         Found::Child(stage, child) => {
-            refuse_job(child)?;
             refuse_while_running(build, stage, child)?;
+            refuse_job(child)?;
             Ok(Scope::Child(job_scope(stage, child)))
         }
         Found::Task(stage, job, task) => {
             refuse_unfailed(&task.name, task.status)?;
+            refuse_while_running(build, stage, job)?;
             if !task.can_retry {
                 return Err(Refusal::NotRetryable { name: task.name.clone() });
             }
-            refuse_while_running(build, stage, job)?;
             Ok(Scope::Task(task_scope(stage, job, task)))
         }
         Found::Template(_, task) => Err(Refusal::Template { name: task.name.clone() }),
@@ -105,10 +105,10 @@ fn skip(build: &Build, found: Found<'_>) -> Result<Scope, Refusal> {
         }
         Found::Task(stage, job, task) => {
             refuse_unfailed(&task.name, task.status)?;
+            refuse_while_running(build, stage, job)?;
             if !task.can_skip {
                 return Err(Refusal::NotSkippable { names: vec![task.name.clone()] });
             }
-            refuse_while_running(build, stage, job)?;
             Ok(Scope::SkipTask(task_scope(stage, job, task)))
         }
         Found::Template(_, task) => Err(Refusal::Template { name: task.name.clone() }),

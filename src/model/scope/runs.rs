@@ -244,7 +244,8 @@ struct Work {
 fn add(stage: &Stage, before: Before, work: Work, plan: &mut Plan) {
     let Work { mut jobs, gated, fails } = work;
     jobs.retain(|job| job.tasks.iter().any(|task| task.fate != Fate::Idle));
-    if jobs.is_empty() || !stage.enabled {
+    // At its gate the build waits even where nothing in the stage is switched on.
+    if !stage.enabled || (jobs.is_empty() && !gated) {
         return;
     }
     let before = if stage.conditional || (stage.fast_kill && fails) { Before::Condition } else { before };
@@ -264,7 +265,8 @@ fn plan_target(build: &Build, stage: &Stage, queued: &Queued<'_>, plan: &mut Pla
     let (mut jobs, mut fails) = (Vec::new(), false);
     for job in &stage.jobs {
         let touched = touch(stage, job, queued);
-        fails |= touched.fails && !job.continue_when_failed;
+        // Only a failure is tolerated, not that somebody stopped it.
+        fails |= touched.canceled || (touched.failed && !job.continue_when_failed);
         plan.stays.extend(touched.stays.into_iter().map(Found::part));
         jobs.extend(touched.jobs);
     }
@@ -279,7 +281,9 @@ struct Touched<'a> {
     jobs: Vec<PlannedJob>,
     stays: Vec<Found<'a>>,
     /// It ends failed, whatever runs.
-    fails: bool,
+    failed: bool,
+    /// It ends cancelled, whatever runs.
+    canceled: bool,
 }
 
 fn touch<'a>(stage: &'a Stage, job: &'a Job, queued: &Queued<'_>) -> Touched<'a> {
@@ -310,8 +314,9 @@ fn again<'a>(job: PlannedJob) -> Touched<'a> {
 }
 
 fn keep(part: Found<'_>) -> Touched<'_> {
-    let fails = failed_or_canceled(part.status());
-    Touched { jobs: Vec::new(), stays: if fails { vec![part] } else { Vec::new() }, fails }
+    let (failed, canceled) = (failed(part.status()), part.status().is_some_and(BuildStatus::is_cancel));
+    let stays = if failed || canceled { vec![part] } else { Vec::new() };
+    Touched { jobs: Vec::new(), stays, failed, canceled }
 }
 
 /// A matrix of which some children run again; `first` tells from which task on, and whether without that one.
@@ -325,14 +330,15 @@ fn each_child<'a>(stage: &'a Stage, matrix: &'a Job, first: impl Fn(&Job) -> Opt
     if all.iter().all(|child| child.jobs.is_empty()) {
         return keep(Found::Job(stage, matrix));
     }
-    let fails = all.iter().any(|child| child.fails);
+    let failed = all.iter().any(|child| child.failed);
+    let canceled = all.iter().any(|child| child.canceled);
     let stays = all.iter_mut().flat_map(|child| std::mem::take(&mut child.stays)).collect();
     let mut jobs: Vec<PlannedJob> = all.into_iter().flat_map(|child| child.jobs).collect();
     if matrix.fast_kill {
         let tasks = jobs.iter_mut().flat_map(|job| &mut job.tasks);
-        tasks.for_each(|task| task.fate = task.fate.behind(if fails { Before::Condition } else { Before::Work }));
+        tasks.for_each(|task| task.fate = task.fate.behind(if failed { Before::Condition } else { Before::Work }));
     }
-    Touched { jobs, stays, fails }
+    Touched { jobs, stays, failed, canceled }
 }
 
 /// A job from one of its tasks on. What failed before that task stays as it is.
@@ -341,8 +347,9 @@ fn from_task<'a>(stage: &'a Stage, job: &'a Job, first: usize, skipping: bool) -
     let stays: Vec<Found<'a>> = kept.map(|task| Found::Task(stage, job, task)).collect();
     let fates = fates(job, first, |index| skipping && index == first);
     let tasks = job.tasks[first..].iter().zip(fates).map(|(task, fate)| planned(task, fate, task.took)).collect();
-    let fails = !stays.is_empty();
-    Touched { jobs: vec![planned_job(job, None, tasks)], stays, fails }
+    let canceled = stays.iter().any(|task| task.status().is_some_and(BuildStatus::is_cancel));
+    let failed = stays.iter().any(|task| failed(task.status()));
+    Touched { jobs: vec![planned_job(job, None, tasks)], stays, failed, canceled }
 }
 
 /// A job from its start; a matrix is split again.
