@@ -68,7 +68,9 @@ pub(super) fn refusal_text(t: &FluentLanguageLoader, refusal: &Refusal, status: 
         Refusal::Shadowed { named } => fl!(t, "refusal-shadowed", named = given(named)),
         Refusal::Trigger => fl!(t, "refusal-trigger"),
         Refusal::Finally { name: text } => fl!(t, "refusal-finally", name = name(text)),
-        Refusal::Behind { name: text, stage } => fl!(t, "refusal-behind", name = name(text), stage = name(stage)),
+        Refusal::Behind { name: text, earlier } => {
+            fl!(t, "refusal-behind", name = name(text), earlier = name(earlier))
+        }
         Refusal::Template { name: text } => fl!(t, "refusal-template", name = name(text)),
         Refusal::NotFailed { name: text } => fl!(t, "refusal-not-failed", name = name(text)),
         Refusal::NothingFailed => fl!(t, "refusal-nothing-failed"),

@@ -157,7 +157,7 @@ fn refusals(text: &str) -> Vec<Refusal> {
         Refusal::StageNotRunning { name: text() },
         Refusal::JobRunning { name: text() },
         Refusal::Finally { name: text() },
-        Refusal::Behind { name: text(), stage: text() },
+        Refusal::Behind { name: text(), earlier: text() },
         Refusal::Template { name: text() },
         Refusal::NothingFailed,
         Refusal::FailedJobsOf { name: text() },

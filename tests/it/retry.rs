@@ -11,6 +11,8 @@ stories![
     the_credentials_can_go_in_a_header,
     one_task_is_retried_and_one_is_skipped,
     an_id_that_is_not_in_the_build_is_never_sent,
+    a_part_is_named_as_people_name_it_and_only_ids_are_sent,
+    only_failed_jobs_run_again_and_what_cannot_be_said_together_is_refused,
     a_running_and_an_old_build_are_refused_with_the_reason,
     a_build_of_another_pipeline_is_refused,
     bkcis_refusals_are_told_apart,
@@ -85,6 +87,50 @@ async fn an_id_that_is_not_in_the_build_is_never_sent(world: &mut World) -> anyh
         }
     }
     assert!(world.bkci.requests_of(Endpoint::Retry).is_empty());
+    Ok(())
+}
+
+async fn a_part_is_named_as_people_name_it_and_only_ids_are_sent(world: &mut World) -> anyhow::Result<()> {
+    world.start().await?;
+    for (named, sent) in [
+        ("unit tests", "task"),
+        ("unit_test", "task"),
+        (" Unit Tests ", "task"),
+        ("linux", "1"),
+        ("1", "1"),
+        ("build", "stage-2"),
+    ] {
+        let build = world.failing_build();
+        let task = world.bkci.build(&build).task("Unit tests").expect("a task").id.clone();
+        let text = world.ask(world.retry(world.dev, &build).option("task", named)).await?.text();
+        assert!(text.contains("Retry accepted") && text.contains(&build), "{named}: {text}");
+        let retried = &world.bkci.accepted_retries(&build)[0];
+        assert_eq!(retried.task_id.as_deref(), Some(if sent == "task" { task.as_str() } else { sent }), "{named}");
+    }
+    Ok(())
+}
+
+async fn only_failed_jobs_run_again_and_what_cannot_be_said_together_is_refused(
+    world: &mut World,
+) -> anyhow::Result<()> {
+    let (first, second) = (lint_and_unit(world), lint_and_unit(world));
+    world.start().await?;
+    let text = world.ask(world.retry(world.dev, &first).option("failed_jobs", true)).await?.text();
+    for part in ["Retry accepted", "failed jobs", "Test", "lint", "unit"] {
+        assert!(text.contains(part), "{part} is missing: {text}");
+    }
+    let retried = &world.bkci.accepted_retries(&first)[0];
+    assert_eq!((retried.task_id.as_deref(), retried.failed_container, retried.skip), (Some("stage-2"), true, false));
+
+    let before = world.bkci.requests().len();
+    let retry = || world.retry(world.dev, &second);
+    let answer = world.ask(retry().option("skip", "Lint").option("failed_jobs", true)).await?;
+    assert!(answer.ephemeral() && answer.text().contains("not both"), "{}", answer.text());
+    assert_eq!(world.bkci.requests().len(), before, "nothing was read or sent");
+
+    // No is as good as nothing.
+    let text = world.ask(retry().option("failed_jobs", false).option("preview", false)).await?.text();
+    assert!(text.contains("the whole build"), "{text}");
     Ok(())
 }
 

@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::*;
 use crate::model::Timestamp;
-use crate::model::build::Build;
+use crate::model::build::{Build, Condition, ErrorKind, Options, Problem};
 use crate::model::ids::BuildId;
 use crate::model::status::BuildStatus;
 
@@ -102,6 +104,90 @@ fn a_build_is_read_whatever_is_added_left_out_or_written_as_text() {
     let stage = &build.stages[1];
     assert_eq!((stage.name.as_str(), stage.can_retry), ("stage-2", false));
     assert_eq!((stage.jobs[0].id.as_str(), stage.jobs[0].tasks.len(), stage.jobs[1].id.as_str()), ("1", 0, "2"));
+}
+
+#[test]
+fn what_decides_about_a_retry_is_read_and_what_is_left_out_is_the_usual() {
+    let usual = read(&detail()).expect("readable");
+    let stage = &usual.stages[1];
+    assert_eq!(
+        (stage.enabled, stage.finally, stage.conditional, stage.gated, stage.fast_kill),
+        (true, false, false, false, false)
+    );
+    let job = &stage.jobs[0];
+    assert_eq!((job.enabled, job.conditional, job.continue_when_failed, job.matrix), (true, false, false, false));
+    assert_eq!(job.tasks[0].options, Options::default());
+    assert_eq!((job.tasks[0].starts_by_hand, job.tasks[0].took), (0, None));
+    assert!(stage.jobs[1].matrix, "by its flag");
+
+    let mut wire = detail();
+    let stage = &mut wire["data"]["model"]["stages"][1];
+    stage["finally"] = json!(true);
+    stage["fastKill"] = json!(true);
+    stage["elapsed"] = json!(60_000);
+    stage["stageControlOption"] = json!({"enable": false, "runCondition": "CUSTOM_VARIABLE_MATCH"});
+    stage["checkIn"] = json!({"manualTrigger": true, "reviewGroups": [{"name": "Flow 1", "reviewers": ["carol"]}]});
+    let jobs = &mut stage["containers"];
+    jobs[0]["jobId"] = json!("job_linux");
+    jobs[0]["systemElapsed"] = json!(1_000);
+    jobs[0]["elementElapsed"] = json!("2000");
+    jobs[0]["jobControlOption"] = json!({"enable": true, "runCondition": "STAGE_RUNNING", "continueWhenFailed": true});
+    let tasks = &mut jobs[0]["elements"];
+    tasks[0]["additionalOptions"] = json!({"enable": true, "continueWhenFailed": true, "manualSkip": true});
+    tasks[0]["retryCountManual"] = json!(2);
+    tasks[0]["elapsed"] = json!(5_000);
+    tasks[0]["errorCode"] = json!(2_199_011);
+    tasks[0]["errorMsg"] = json!("script exited with 1");
+    tasks[1]["additionalOptions"] = json!({"enable": false, "runCondition": "PRE_TASK_FAILED_ONLY"});
+    tasks[1]["@type"] = json!("manualReviewUserTask");
+    let template = &mut jobs[1]["elements"][0];
+    template["additionalOptions"] = json!({"runCondition": "PRE_TASK_FAILED_BUT_CANCEL", "pauseBeforeExec": true});
+    jobs[1]["groupContainers"][0]["matrixContext"] = json!({"os": "linux", "jdk": 17});
+    jobs[1]["jobControlOption"] = json!({"dependOnContainerId2JobIds": {"1": "job_linux"}});
+
+    let build = read(&wire).expect("readable");
+    let stage = &build.stages[1];
+    assert_eq!(
+        (stage.enabled, stage.finally, stage.conditional, stage.gated, stage.fast_kill),
+        (false, true, true, true, true)
+    );
+    assert_eq!(stage.took, Some(Duration::from_secs(60)));
+    let [job, matrix] = stage.jobs.as_slice() else { panic!("two jobs") };
+    assert_eq!((job.job_id.as_deref(), job.took), (Some("job_linux"), Some(Duration::from_secs(3))));
+    assert_eq!((job.continue_when_failed, job.conditional, matrix.conditional), (true, false, true));
+    let options = Options { continue_when_failed: true, manual_skip: true, ..Options::default() };
+    assert_eq!((job.tasks[0].options, job.tasks[0].starts_by_hand), (options, 2));
+    assert_eq!(job.tasks[0].took, Some(Duration::from_secs(5)));
+    let (kind, message) = (ErrorKind::User, "script exited with 1".to_owned());
+    assert_eq!(job.tasks[0].error, Some(Problem { kind, code: 2_199_011, message }));
+    let options = Options { enabled: false, condition: Condition::OnlyAfterFailure, ..Options::default() };
+    assert_eq!((job.tasks[1].options, job.tasks[1].waits_for_a_person), (options, true));
+    let child = &matrix.children[0];
+    assert_eq!(child.name, "matrix (17, linux)", "what tells children apart");
+    assert_eq!(child.tasks[0].options.condition, Condition::EvenAfterFailure, "its template's");
+    assert!(child.tasks[0].waits_for_a_person);
+    let [error] = build.errors.as_slice() else { panic!("one error") };
+    assert_eq!((error.job.as_str(), &error.task, error.problem.kind), ("1", &None, ErrorKind::User));
+}
+
+#[test]
+fn controls_of_another_shape_are_as_good_as_absent() {
+    let mut wire = detail();
+    wire["data"]["errorInfoList"] = json!("none");
+    let stage = &mut wire["data"]["model"]["stages"][1];
+    stage["stageControlOption"] = json!([1]);
+    stage["checkIn"] = json!("open");
+    let jobs = &mut stage["containers"];
+    jobs[0]["jobControlOption"] = json!(7);
+    jobs[0]["elements"][0]["additionalOptions"] = json!({"enable": {"a": 1}, "runCondition": "SOMETHING_NEW"});
+    jobs[0]["elements"][1]["additionalOptions"] = Value::Null;
+    jobs[1]["groupContainers"][0]["matrixContext"] = json!([1]);
+    let build = read(&wire).expect("readable");
+    let stage = &build.stages[1];
+    assert!(build.errors.is_empty() && stage.enabled && !stage.gated && stage.jobs[0].enabled);
+    let options = Options { condition: Condition::Other, ..Options::default() };
+    assert_eq!(stage.jobs[0].tasks[0].options, options, "what it does not know is no promise");
+    assert_eq!(stage.jobs[1].children[0].name, "matrix (2001)");
 }
 
 #[test]

@@ -79,12 +79,13 @@ pub enum Refusal {
         /// Its name.
         name: String,
     },
-    /// An earlier stage failed too and would stay so: BK-CI would stop there and re-run nothing of this.
+    /// An earlier stage, or an earlier task of the job, failed too and would stay so: BK-CI would stop there and re-run
+    /// nothing of this.
     Behind {
         /// What was asked for.
         name: String,
-        /// The earlier stage's name.
-        stage: String,
+        /// The name of what failed earlier.
+        earlier: String,
     },
     /// A task of a matrix itself: only a template of its children's tasks.
     Template {

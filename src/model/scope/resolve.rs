@@ -2,7 +2,7 @@
 
 use super::find::{self, Found, Verb};
 use super::{JobScope, Part, RETRY_WINDOW, Refusal, Scope, TaskScope, Wanted};
-use crate::model::build::{Build, Job, Stage, Task, failed, failed_or_canceled, finished};
+use crate::model::build::{Build, Condition, Job, Stage, Task, failed, failed_or_canceled, finished};
 use crate::model::status::BuildStatus;
 
 pub(super) fn resolve(build: &Build, wanted: &Wanted) -> Result<Scope, Refusal> {
@@ -82,6 +82,11 @@ fn retry(build: &Build, found: Found<'_>) -> Result<Scope, Refusal> {
             refuse_while_running(build, stage, job)?;
             if !task.can_retry {
                 return Err(Refusal::NotRetryable { name: task.name.clone() });
+            }
+            let before = job.tasks.iter().take_while(|earlier| !std::ptr::eq(*earlier, task));
+            let mut failed = before.filter(|earlier| failed(earlier.status) && !earlier.is_tolerated());
+            if let Some(earlier) = failed.next().filter(|_| task.options.condition == Condition::AfterSuccess) {
+                return Err(Refusal::Behind { name: task.name.clone(), earlier: earlier.name.clone() });
             }
             Ok(Scope::Task(task_scope(stage, job, task)))
         }
@@ -211,7 +216,7 @@ fn refuse_place(build: &Build, found: Found<'_>) -> Result<(), Refusal> {
     let mut failed = earlier.filter(|earlier| !earlier.finally && failed_or_canceled(earlier.status));
     match failed.next() {
         Some(earlier) if failed_or_canceled(found.status()) => {
-            Err(Refusal::Behind { name: found.name().to_owned(), stage: earlier.name.clone() })
+            Err(Refusal::Behind { name: found.name().to_owned(), earlier: earlier.name.clone() })
         }
         Some(_) | None => Ok(()),
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::Timestamp;
-use crate::model::build::{Job, Options, Stage, Task};
+use crate::model::build::{Condition, Job, Options, Stage, Task};
 use crate::model::status::BuildStatus;
 use BuildStatus as S;
 
@@ -91,7 +91,10 @@ pub(super) fn build(status: BuildStatus, stages: Vec<Stage>) -> Build {
 
 fn failed_build() -> Build {
     let compile = job("1", S::Succeed, vec![task("e-ok", Some(S::Succeed))]);
-    let test = job("2", S::Failed, vec![skippable_task("e-lint"), task("e-unit", Some(S::Failed))]);
+    // It runs even after a failure, and may be retried since a person may skip it (bkci-api 7.2).
+    let options = Options { condition: Condition::EvenAfterFailure, ..skippable_task("").options };
+    let unit = Task { options, ..task("e-unit", Some(S::Failed)) };
+    let test = job("2", S::Failed, vec![skippable_task("e-lint"), unit]);
     let last = job("3", S::Failed, vec![Task { can_retry: false, ..task("e-last", Some(S::Failed)) }]);
     let middle = stage("stage-2", Some(S::Failed), vec![compile, test]);
     build(S::Failed, vec![middle, finally("stage-3", S::Failed, vec![last])])
@@ -139,6 +142,9 @@ fn an_id_that_was_found_is_sent_and_nothing_else_is() {
     assert!(retry(&build, "T-1-1-1").starts_with("Trigger"));
     assert!(retry(&build, "stage-3").starts_with("Finally"));
     assert!(retry(&build, "e-last").starts_with("NotRetryable"));
+    let mut behind = build.clone();
+    behind.stages[1].jobs[1].tasks[1].options.condition = Condition::AfterSuccess;
+    assert!(retry(&behind, "e-unit").starts_with("Behind"), "it would wait for e-lint");
     for unknown in ["", " ", "e-none", "stage-9", "7", "E-UNIT"] {
         assert!(retry(&build, unknown).starts_with("NotFound"), "{unknown:?}: {}", retry(&build, unknown));
         assert!(skip(&build, unknown).starts_with("NotFound"), "{unknown:?}");
@@ -265,4 +271,105 @@ fn nothing_is_offered_that_would_be_refused() {
     assert_eq!(ids(skippable(&build)), ["e-lint"]);
     let running = Build { status: S::Running, ended: None, ..failed_build() };
     assert_eq!(ids(retryable(&running)), Vec::<String>::new(), "its stage does not run");
+}
+
+fn plan(build: &Build, wanted: Wanted) -> Plan {
+    what_runs(build, &Scope::resolve(build, &wanted).expect("it resolves"))
+}
+
+fn told(plan: &Plan) -> Vec<String> {
+    plan.tasks().map(|(_, job, task)| format!("{} {} {:?}", job.id, task.id, task.fate)).collect()
+}
+
+#[test]
+fn a_plan_says_what_runs_what_stays_and_what_is_not_reached() {
+    let mut build = failed_build();
+    let other = job("7", S::Failed, vec![task("e-other", Some(S::Failed))]);
+    build.stages[1].jobs.push(other);
+    let ship = stage("stage-9", Some(S::Unexec), vec![job("8", S::Unexec, vec![task("e-ship", Some(S::Unexec))])]);
+    build.stages.insert(2, Stage { gated: true, ..ship });
+
+    let one = plan(&build, Wanted::Retry("e-unit".into()));
+    assert_eq!(told(&one), ["2 e-unit Runs", "3 e-last Runs"]);
+    let ids = |parts: &[Part]| parts.iter().map(|part| part.id.clone()).collect::<Vec<_>>();
+    assert_eq!((ids(&one.stays), ids(&one.unreached)), (vec!["e-lint".into(), "7".into()], vec!["stage-9".into()]));
+    assert_eq!((one.gates().count(), one.wipes_variables), (0, Some(false)));
+
+    let jobs = plan(&build, Wanted::FailedJobs(None));
+    assert_eq!(
+        told(&jobs),
+        ["2 e-lint Runs", "2 e-unit Runs", "7 e-other Runs", "8 e-ship RunsIfAllPass", "3 e-last Runs"]
+    );
+    assert!(jobs.stays.is_empty() && jobs.unreached.is_empty());
+    assert_eq!(jobs.gates().map(|stage| stage.id.as_str()).collect::<Vec<_>>(), ["stage-9"]);
+
+    let whole = plan(&build, Wanted::WholeBuild);
+    assert_eq!((told(&whole).len(), whole.wipes_variables), (6, None), "the detail does not tell about variables");
+}
+
+#[test]
+fn how_long_it_takes_is_what_it_took_stage_after_stage_and_jobs_at_once() {
+    let mut build = failed_build();
+    assert_eq!(plan(&build, Wanted::WholeBuild).took(), None, "nobody knows");
+    for (stage, job, task, seconds) in [(1, 0, 0, 100), (1, 1, 0, 30), (1, 1, 1, 40), (2, 0, 0, 5)] {
+        build.stages[stage].jobs[job].tasks[task].took = Some(Duration::from_secs(seconds));
+    }
+    assert_eq!(plan(&build, Wanted::WholeBuild).took(), Some(Duration::from_secs(105)));
+    assert_eq!(plan(&build, Wanted::FailedJobs(None)).took(), Some(Duration::from_secs(75)));
+    assert_eq!(plan(&build, Wanted::Skip("e-lint".into())).took(), Some(Duration::from_secs(45)), "without it");
+}
+
+#[test]
+fn what_depends_on_other_things_is_not_certain() {
+    let with = |change: fn(&mut Build)| {
+        let mut build = failed_build();
+        change(&mut build);
+        told(&plan(&build, Wanted::Retry("2".into())))
+    };
+    assert_eq!(with(|_| ()), ["2 e-lint Runs", "2 e-unit Runs", "3 e-last Runs"]);
+    let depends = |build: &mut Build| build.stages[1].jobs[1].conditional = true;
+    assert_eq!(with(depends), ["2 e-lint MayRun", "2 e-unit MayRun", "3 e-last Runs"]);
+    let killed = |build: &mut Build| {
+        build.stages[1].fast_kill = true;
+        build.stages[1].jobs[0].status = Some(S::Failed);
+    };
+    assert_eq!(with(killed), ["2 e-lint MayRun", "2 e-unit MayRun", "3 e-last Runs"], "job 1 stays failed, and kills");
+    let after_a_tolerated = |build: &mut Build| {
+        let tasks = &mut build.stages[1].jobs[1].tasks;
+        tasks[0].options = Options { continue_when_failed: true, ..Options::default() };
+        tasks[1].options.condition = Condition::OnlyAfterFailure;
+    };
+    assert_eq!(with(after_a_tolerated), ["2 e-lint Runs", "2 e-unit RunsIfFailed", "3 e-last Runs"]);
+}
+
+#[test]
+fn a_digest_stands_for_what_would_run_and_not_for_the_moment_of_the_read() {
+    let build = failed_build();
+    let digest = build.digest();
+    assert_eq!((digest.len(), digest.chars().all(|c| c.is_ascii_hexdigit())), (32, true));
+    let later = Build { read_at: Timestamp(9_000), pipeline_name: "renamed".into(), ..build.clone() };
+    assert_eq!(later.digest(), digest);
+    let changes: [fn(&mut Build); 9] = [
+        |b| b.execute_count = 2,
+        |b| b.status = S::Canceled,
+        |b| b.ended = Some(Timestamp(2_001)),
+        |b| b.stages[1].gated = true,
+        |b| b.stages[1].jobs[1].status = Some(S::Canceled),
+        |b| b.stages[1].jobs[1].tasks[1].status = Some(S::Skip),
+        |b| b.stages[1].jobs[1].tasks[1].starts_by_hand = 1,
+        |b| b.stages[1].jobs[1].tasks[1].options.enabled = false,
+        |b| b.stages[1].jobs[1].tasks.swap(0, 1),
+    ];
+    let mut digests: Vec<String> = changes
+        .iter()
+        .map(|change| {
+            let mut build = build.clone();
+            change(&mut build);
+            build.digest()
+        })
+        .collect();
+    digests.push(digest);
+    digests.sort();
+    digests.dedup();
+    assert_eq!(digests.len(), 10);
 }

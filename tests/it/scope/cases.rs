@@ -41,7 +41,7 @@ const FAILED_JOBS: Wanted = Wanted::FailedJobs(None);
 async fn what_is_sent_and_what_then_runs_is_what_the_reference_says() -> anyhow::Result<()> {
     let everything: &[&str] = &["style", "fetch", "browser", "unit", "report", "upload", "sweep"];
     #[rustfmt::skip]
-    let cases: [(&str, Make, Wanted, &str, &[&str]); 44] = [
+    let cases: [(&str, Make, Wanted, &str, &[&str]); 45] = [
         ("6.2 whole build", wide, Wanted::WholeBuild, "", everything),
         ("6.2 stage, all jobs", wide, retry("stage-2"), "stage-2", everything),
         ("6.2 stage, by its name", wide, retry(" test "), "stage-2", everything),
@@ -52,6 +52,8 @@ async fn what_is_sent_and_what_then_runs_is_what_the_reference_says() -> anyhow:
         ("6.2 trap 1: without a stage named, the one that failed is", canceled, FAILED_JOBS, "stage-2 failedContainer",
             &["quick", "soak", "ship"]),
         ("6.2 skip failed tasks of a stage", lenient, skip("stage-2"), "stage-2 skip", &["good", "report", "upload"]),
+        ("6.2 skip failed tasks of a stage: one that was cancelled runs again", half_canceled, skip("stage-2"),
+            "stage-2 skip", &["note", "soak", "ship"]),
         ("6.2 task: other failed jobs stay failed", wide, retry(UNIT), UNIT, &["unit", "report", "sweep"]),
         ("6.2 task, the last failed job: onward", one_failed, retry(UNIT), UNIT, &["unit", "report", "upload", "sweep"]),
         ("6.2 task, by stepId", one_failed, retry("unit_test"), UNIT, &["unit", "report", "upload", "sweep"]),
@@ -415,6 +417,15 @@ fn timeout(scene: &Scene) -> String {
 /// Somebody stopped it while *quick* and *soak* ran.
 fn canceled(scene: &Scene) -> String {
     let jobs = [job("short", [ok("quick").takes(HOUR)]), job("long", [ok("soak").takes(HOUR)])];
+    let build = add(scene, [stage("Test", jobs), ship()], |plan| plan.age(Duration::from_secs(60)));
+    scene.bkci.stop_on_the_web("dev.uid", &build).expect("it runs");
+    scene.bkci.clock().advance(Duration::from_secs(2));
+    build
+}
+
+/// Somebody stopped it while *soak* ran; *style*, which may be skipped, had failed.
+fn half_canceled(scene: &Scene) -> String {
+    let jobs = [job("lint", [breaks("style").with(may_be_skipped), ok("note")]), job("long", [ok("soak").takes(HOUR)])];
     let build = add(scene, [stage("Test", jobs), ship()], |plan| plan.age(Duration::from_secs(60)));
     scene.bkci.stop_on_the_web("dev.uid", &build).expect("it runs");
     scene.bkci.clock().advance(Duration::from_secs(2));
