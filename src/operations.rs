@@ -214,10 +214,8 @@ fn judge_running(wish: &Wish, build: &Build, (scope, before): (&Scope, u32)) -> 
     }
     let Some((job, task)) = scope.first_task(build) else { return Verdict::NotYet };
     let started = task.is_some_and(|task| task.starts_by_hand > before);
-    let status = match (scope, task) {
-        (Scope::Child(_), _) | (_, None) => job.status,
-        (_, Some(task)) => task.status,
-    };
+    let of_task = task.filter(|_| !matches!(scope, Scope::Child(_)));
+    let status = of_task.map_or(job.status, |task| task.status);
     if started || !failed_or_canceled(status) { Verdict::Moved } else { Verdict::NotYet }
 }
 

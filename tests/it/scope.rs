@@ -237,18 +237,11 @@ async fn what_is_foretold_is_what_runs_for_every_form_of_every_model() -> anyhow
         }
     }
     assert!(scene.bkci.violations().is_empty(), "{:?}", scene.bkci.violations());
-    println_seen(&seen);
     assert!(seen.compared >= 500 && seen.exact >= 300 && seen.running >= 40, "{seen:?}");
     assert!(seen.gates >= 60 && seen.unreached >= 60 && seen.stays >= 60, "{seen:?}");
     assert!(seen.scopes.len() == 10 && seen.scopes.values().all(|times| *times >= 10), "{seen:?}");
     assert!(seen.fates.len() == 6 && seen.fates.values().all(|times| *times >= 40), "{seen:?}");
     Ok(())
-}
-
-/// Shown only with `--nocapture`.
-fn println_seen(seen: &Seen) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stdout(), "{seen:#?}");
 }
 
 async fn compare(scene: &Scene, build: &str, form: &Form, seen: &mut Seen) -> anyhow::Result<()> {

@@ -150,9 +150,10 @@ impl Scope {
 
     /// Whether this is one of the two cases that are asked about first, unless an operator wants it otherwise.
     pub fn needs_confirmation(&self, build: &Build) -> Option<Why> {
-        let ended_well = build.is_finished() && !failed_or_canceled(Some(build.status));
+        if build.is_finished() && !failed_or_canceled(Some(build.status)) {
+            return Some(Why::NotFailed);
+        }
         match self {
-            _ if ended_well => Some(Why::NotFailed),
             Self::SkipInStage { .. } => Some(Why::SkipsStage),
             Self::WholeBuild | Self::Stage { .. } | Self::FailedJobs { .. } | Self::Job(_) | Self::Matrix(_) => None,
             Self::FailedChildren { .. } | Self::Child(_) | Self::Task(_) | Self::SkipTask(_) => None,

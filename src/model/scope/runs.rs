@@ -96,7 +96,7 @@ impl Plan {
         jobs.flat_map(|(stage, job)| job.tasks.iter().map(move |task| (stage, job, task)))
     }
 
-    /// The names of the stages before which the build waits for an approval.
+    /// The stages before which the build waits for an approval.
     pub fn gates(&self) -> impl Iterator<Item = &PlannedStage> {
         self.stages.iter().filter(|stage| stage.gated)
     }
