@@ -24,6 +24,9 @@ const BODY_MAX: usize = 1024 * 1024;
 /// Nothing here takes long.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// What is under way when the server is told to stop may take so long; somebody who sent half a request is not waited for.
+const LINGER: Duration = Duration::from_secs(3);
+
 /// Says `ok` or `standby`, or why the program is not ready.
 pub type Ready = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, String>> + Send>> + Send + Sync>;
 
@@ -63,13 +66,23 @@ pub fn router(parts: Parts) -> Router {
         .layer(CatchPanicLayer::new())
 }
 
-/// Serves until `shutdown`, then finishes what is under way.
+/// Serves until `shutdown`, then finishes what is under way, within [`LINGER`].
 ///
 /// # Errors
 /// The listener broke.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> anyhow::Result<()> {
     let address = listener.local_addr().context("reading the address of http.listen")?;
     tracing::info!("listening on http://{address}");
-    let stop = async move { shutdown.cancelled().await };
-    axum::serve(listener, router).with_graceful_shutdown(stop).await.context("serving HTTP")
+    let late = {
+        let shutdown = shutdown.clone();
+        async move {
+            shutdown.cancelled().await;
+            tokio::time::sleep(LINGER).await;
+        }
+    };
+    let serving = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
+    tokio::select! {
+        served = async { serving.await } => served.context("serving HTTP"),
+        () = late => Ok(()),
+    }
 }

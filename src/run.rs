@@ -22,8 +22,12 @@ use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::{http, operations, outbox, recovery, text, worker};
 
-/// What is in hand when the program is told to stop may take so long; the rest stays in rows.
+/// What is in hand when the program is told to stop may take so long, and so may the workers' steps after that; the
+/// rest stays in rows.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// The store may take so long to let go of its files and connections.
+const CLOSE: Duration = Duration::from_secs(3);
 
 /// How often rate-limit entries of interactions that are over are thrown away.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -53,7 +57,9 @@ pub async fn run(
         metrics,
     };
     let ended = supervise(&app, listener, &shutdown).await;
-    app.store.close().await;
+    if tokio::time::timeout(CLOSE, app.store.close()).await.is_err() {
+        tracing::warn!("stopped while the store was at work");
+    }
     ended
 }
 
@@ -66,9 +72,7 @@ async fn supervise(app: &App, listener: TcpListener, shutdown: &CancellationToke
     let tasks = TaskTracker::new();
     let front = Front { app: app.clone(), client: client.clone(), tasks: tasks.clone() };
     let gateway = match settings.discord.transport {
-        config::Transport::Gateway => {
-            Some(Gateway::connect(&client, &discord_options(settings)?, app.clock.clone()).await?)
-        }
+        config::Transport::Gateway => Some(Gateway::connect(&discord_options(settings)?, app.clock.clone()).await?),
         config::Transport::Http => None,
     };
     let status = gateway.as_ref().map(Gateway::status);
@@ -103,7 +107,9 @@ async fn supervise(app: &App, listener: TcpListener, shutdown: &CancellationToke
     }
     workers_stop.cancel();
     workers.close();
-    workers.wait().await;
+    if tokio::time::timeout(DRAIN, workers.wait()).await.is_err() {
+        tracing::warn!("stopped with a step under way; it goes on from its rows after a restart");
+    }
     http_serving.await.context("serving HTTP")??;
     ended
 }

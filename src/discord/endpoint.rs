@@ -76,9 +76,7 @@ pub async fn receive(State(endpoint): State<Endpoint>, headers: HeaderMap, body:
         }
         Err(_) => {
             let raw: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-            let text = |name: &str| raw.get(name).and_then(|value| value.as_str()).map(str::to_owned);
-            let id = text("id").and_then(|id| id.parse().ok()).filter(|id| *id > 0);
-            (endpoint.on_undecodable)(id.zip(text("token")));
+            (endpoint.on_undecodable)(super::sender_of(&raw));
             StatusCode::BAD_REQUEST.into_response()
         }
     }

@@ -1,23 +1,22 @@
-//! The websocket transport: hands interactions over and does nothing else.
+//! The websocket transport: stays connected, hands interactions over and does nothing else.
 //!
-//! serenity is watched, since some ends of a connection leave it spinning or silent (stack.md 1.4), and it would fall
-//! back to the real gateway where another one was named.
+//! serenity is watched from outside, since some ends of a connection leave it spinning or silent (stack.md 1.4), and it
+//! would fall back to the real gateway where another one was named. A lost connection shows in `/readyz` at once, and
+//! ends the program after [`LOST_MAX`]; a spinning one is told apart within seconds.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serenity::all::{
-    ClientBuilder, ConnectionStage, Context, Event, EventHandler, GatewayError, GatewayIntents, Interaction,
-    RawEventHandler, Ready, ShardId, ShardManager,
-};
-use serenity::async_trait;
+use serenity::all::{ConnectionStage, GatewayError};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{self, Client, Options};
+use super::client::{self, Options};
+use super::connection::{Connection, Hands};
 use super::{OnInteraction, OnUndecodable};
 use crate::clock::Clock;
+use crate::model::Timestamp;
 
 /// Discord may take so long to say where its gateway is.
 const ASK_WITHIN: Duration = Duration::from_secs(20);
@@ -25,11 +24,21 @@ const ASK_WITHIN: Duration = Duration::from_secs(20);
 /// How often serenity is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// Looks in a row without a pulse after which nothing arrives any more.
+const SILENT: u32 = 2;
+
+/// Looks in a row without a pulse after which serenity spins. Looks and not seconds, so that a machine that was asleep
+/// is no false alarm.
+const SPINNING: u32 = 6;
+
 /// A connection that was lost so long is not coming back in this process.
 const LOST_MAX: Duration = Duration::from_mins(5);
 
-/// How long serenity may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// A second fatal close within this time is no accident: connecting again and again would cost the day's IDENTIFYs.
+const AGAIN_WITHIN: Duration = Duration::from_mins(1);
+
+/// What `/readyz` says meanwhile.
+const LOST: &str = "the connection to Discord's gateway is lost";
 
 /// Whether the gateway is connected; shared with `/readyz`.
 #[derive(Clone, Debug)]
@@ -58,12 +67,24 @@ pub struct Gateway {
     clock: Clock,
 }
 
+/// Why a connection is of no use any more.
+enum Broken {
+    /// serenity gave up, and says why.
+    Ended(serenity::Result<()>),
+    /// It spins after a close that serenity has no answer to.
+    Closed,
+    /// It spins because it cannot connect again.
+    Unreachable,
+    /// It did not come back.
+    Lost,
+}
+
 impl Gateway {
     /// Asks Discord where its gateway is.
     ///
     /// # Errors
     /// Discord does not say. There is no fallback: it might lead a sandbox to the real gateway.
-    pub async fn connect(_client: &Client, options: &Options, clock: Clock) -> anyhow::Result<Self> {
+    pub async fn connect(options: &Options, clock: Clock) -> anyhow::Result<Self> {
         let http = client::http(options)?.build();
         let asked =
             timeout(ASK_WITHIN, http.get_gateway()).await.context("Discord did not say where its gateway is")?;
@@ -91,35 +112,58 @@ impl Gateway {
         on_undecodable: OnUndecodable,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
-        let http = client::http(&self.options)?.build();
-        let building = ClientBuilder::new_with_http(http, GatewayIntents::empty())
-            .event_handler(Handler { on_interaction, status: self.status.clone() })
-            .raw_event_handler(RawHandler { on_undecodable });
-        let mut client =
-            building.await.map_err(|error| anyhow::anyhow!("building the gateway client: {}", reason(&error)))?;
-        // serenity asked for itself, and would have fallen back to the real gateway.
-        client.ws_url.lock().await.clone_from(&self.url);
-        let shards = client.shard_manager.clone();
-        let ended = tokio::select! {
-            ended = client.start() => ended.map_err(|error| anyhow::anyhow!(reason(&error))),
-            lost = self.watch(&shards) => Err(lost),
-            () = shutdown.cancelled() => Ok(()),
-        };
-        // Before the first connection it returns at once, while `start` never would: hence the select above.
-        let _ = timeout(GOODBYE, shards.shutdown_all()).await;
+        let ended = self.stay(&Hands { on_interaction, on_undecodable }, &shutdown).await;
         let fault = ended.as_ref().err().map_or_else(|| "stopped".to_owned(), ToString::to_string);
         self.status.set(Some(&fault));
         ended
     }
 
-    /// Ends when the connection was lost for too long.
-    async fn watch(&self, shards: &ShardManager) -> anyhow::Error {
-        let mut lost_since = self.clock.now();
+    /// One connection after the other. serenity resumes by itself where it can; this replaces what is stuck.
+    async fn stay(&self, hands: &Hands, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        let mut well = self.clock.now();
+        let mut closed: Option<Timestamp> = None;
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            let stage = shards.runners.lock().await.get(&ShardId(0)).map(|runner| runner.stage);
-            if stage == Some(ConnectionStage::Connected) {
-                lost_since = self.clock.now();
+            let http = client::http(&self.options)?.build();
+            let mut connection = Connection::start(http, self.url.clone(), hands.clone())?;
+            let watched = shutdown.run_until_cancelled(self.watch(&mut connection, &mut well)).await;
+            let Some(broken) = watched else {
+                connection.leave().await;
+                return Ok(());
+            };
+            connection.break_off().await;
+            let now = self.clock.now();
+            match broken {
+                Broken::Ended(ended) => anyhow::bail!(ended.map_or_else(|error| reason(&error), |()| UNUSABLE)),
+                Broken::Lost => anyhow::bail!("the connection to Discord's gateway did not come back"),
+                Broken::Closed if closed.is_some_and(|before| now.since(before) < AGAIN_WITHIN) => {
+                    anyhow::bail!(CLOSED_AGAIN)
+                }
+                Broken::Closed => closed = Some(now),
+                Broken::Unreachable => {}
+            }
+            tracing::warn!("the connection to Discord's gateway is stuck; starting a new one");
+        }
+    }
+
+    /// Ends when the connection is of no use any more. Notes when it was well.
+    async fn watch(&self, connection: &mut Connection, well: &mut Timestamp) -> Broken {
+        let (mut pulse, mut silent, news) = (connection.pulse(), 0, connection.news());
+        loop {
+            tokio::select! {
+                ended = connection.ended() => return Broken::Ended(ended),
+                () = news.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {
+                    let before = std::mem::replace(&mut pulse, connection.pulse());
+                    silent = if pulse == before { silent + 1 } else { 0 };
+                }
+            }
+            let stage = connection.stage().await;
+            if silent >= SPINNING {
+                let trying = stage == Some(ConnectionStage::Connecting);
+                return if trying { Broken::Unreachable } else { Broken::Closed };
+            }
+            if stage == Some(ConnectionStage::Connected) && silent < SILENT {
+                *well = self.clock.now();
                 if self.status.set(None) {
                     tracing::info!("connected to Discord's gateway");
                 }
@@ -127,49 +171,20 @@ impl Gateway {
             }
             if self.status.fault().is_none() {
                 tracing::warn!(?stage, "the connection to Discord's gateway is lost; reconnecting");
-                self.status.set(Some("the connection to Discord's gateway is lost"));
+                self.status.set(Some(LOST));
             }
-            if self.clock.now().since(lost_since) > LOST_MAX {
-                return anyhow::anyhow!("the connection to Discord's gateway did not come back");
+            if self.clock.now().since(*well) > LOST_MAX {
+                return Broken::Lost;
             }
         }
     }
 }
 
-struct Handler {
-    on_interaction: OnInteraction,
-    status: Status,
-}
+/// A close whose code serenity does not tell.
+const CLOSED_AGAIN: &str = "Discord's gateway closed the connection again in a way that forbids to reconnect \
+                            (4010 or 4011: this bot would have to be sharded; 4003: not identified)";
 
-#[async_trait]
-impl EventHandler for Handler {
-    async fn ready(&self, _: Context, _: Ready) {
-        if self.status.set(None) {
-            tracing::info!("connected to Discord's gateway");
-        }
-    }
-
-    async fn interaction_create(&self, _: Context, interaction: Interaction) {
-        (self.on_interaction)(interaction);
-    }
-}
-
-struct RawHandler {
-    on_undecodable: OnUndecodable,
-}
-
-#[async_trait]
-impl RawEventHandler for RawHandler {
-    async fn raw_event(&self, _: Context, event: Event) {
-        let Event::Unknown(event) = event else { return };
-        if event.kind != "INTERACTION_CREATE" {
-            return;
-        }
-        let text = |name: &str| event.value.get(name).and_then(|value| value.as_str()).map(str::to_owned);
-        let id = text("id").and_then(|id| id.parse().ok()).filter(|id| *id > 0);
-        (self.on_undecodable)(id.zip(text("token")));
-    }
-}
+const UNUSABLE: &str = "Discord's gateway cannot be used";
 
 /// In words, with the key to look at; never the library's own text, which may hold an address or a token.
 fn reason(error: &serenity::Error) -> &'static str {
@@ -183,9 +198,6 @@ fn reason(error: &serenity::Error) -> &'static str {
         serenity::Error::Gateway(GatewayError::DisallowedGatewayIntents) => {
             "Discord's gateway does not allow an intent this bot asks for (4014): enable it for the application"
         }
-        serenity::Error::Gateway(GatewayError::InvalidShardData | GatewayError::OverloadedShard) => {
-            "Discord's gateway wants this bot to be sharded (4010, 4011)"
-        }
-        _ => "Discord's gateway cannot be used",
+        _ => UNUSABLE,
     }
 }

@@ -7,6 +7,7 @@ mod check;
 mod container;
 mod faults;
 mod language;
+mod gateway;
 mod mapping;
 mod offers;
 mod page;

@@ -8,10 +8,9 @@ use crate::support::{World, stories};
 stories![
     a_signed_post_retries_a_build,
     commands_are_registered_only_when_they_differ,
-    a_lost_connection_comes_back,
-    a_wrong_token_ends_with_the_key_to_look_at,
     an_interaction_that_cannot_be_decoded_is_counted,
     health_readiness_and_metrics_answer,
+    half_a_request_does_not_hold_up_the_stop,
     without_a_gateway_address_the_start_fails,
 ];
 
@@ -43,29 +42,6 @@ async fn commands_are_registered_only_when_they_differ(world: &mut World) -> any
     Ok(())
 }
 
-async fn a_lost_connection_comes_back(world: &mut World) -> anyhow::Result<()> {
-    let build = world.failing_build();
-    world.start().await?;
-    world.discord.drop_gateway();
-    world
-        .discord
-        .wait_for("the bot at the gateway again", |discord| (discord.gateway_sessions() > 0).then_some(()))
-        .await;
-    let answer = world.ask(world.retry(world.dev, &build)).await?;
-    assert!(answer.text().contains(&build));
-    Ok(())
-}
-
-async fn a_wrong_token_ends_with_the_key_to_look_at(world: &mut World) -> anyhow::Result<()> {
-    world.start().await?;
-    world.discord.refuse_gateway(Some(4004));
-    world.discord.close_gateway(4004);
-    let ended = world.ended().await.expect_err("Discord does not let it in");
-    assert!(ended.to_string().contains("discord.token"), "{ended}");
-    world.discord.refuse_gateway(None);
-    Ok(())
-}
-
 async fn an_interaction_that_cannot_be_decoded_is_counted(world: &mut World) -> anyhow::Result<()> {
     world.start().await?;
     world.discord.send_raw("INTERACTION_CREATE", serde_json::json!({"id": "1", "type": 77, "token": 5}));
@@ -94,6 +70,21 @@ async fn health_readiness_and_metrics_answer(world: &mut World) -> anyhow::Resul
     assert!(world.get("/metrics").await?.1.contains("reprise_interactions_total 1"));
     assert_eq!(world.get("/bkci/callback").await?.0, 404);
     assert!(world.bkci.requests_of(Endpoint::Retry).is_empty());
+    Ok(())
+}
+
+async fn half_a_request_does_not_hold_up_the_stop(world: &mut World) -> anyhow::Result<()> {
+    use tokio::io::AsyncWriteExt as _;
+    world.start().await?;
+    let address = world.address().trim_start_matches("http://").to_owned();
+    let mut connection = tokio::net::TcpStream::connect(&address).await?;
+    connection.write_all(b"POST /discord/interactions HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\n{").await?;
+    let mut another = tokio::net::TcpStream::connect(&address).await?;
+    another.write_all(b"GET /health").await?;
+    assert_eq!(world.get("/healthz").await?.0, 200, "both are in its hands by now");
+    let told = std::time::Instant::now();
+    world.stop().await?;
+    assert!(told.elapsed() < std::time::Duration::from_secs(6), "{:?}", told.elapsed());
     Ok(())
 }
 

@@ -34,6 +34,9 @@ pub enum Database {
     Postgres,
 }
 
+/// Real time that a bot may take to end by itself.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// One test per story and database.
 macro_rules! stories {
     ($($story:ident),+ $(,)?) => {
@@ -226,6 +229,12 @@ impl World {
 
     /// Starts the bot and waits until it is ready.
     pub async fn start(&mut self) -> anyhow::Result<()> {
+        self.begin().await?;
+        self.until_ready().await
+    }
+
+    /// Starts the bot.
+    pub async fn begin(&mut self) -> anyhow::Result<()> {
         // Discord lets a bot identify once in five seconds (discord-rules 7).
         self.pass(Duration::from_secs(5));
         let settings =
@@ -236,7 +245,7 @@ impl World {
         let clock = self.clock.clone();
         let running = tokio::spawn(reprise::run::run(settings, listener, clock, shutdown.clone()));
         self.bot = Some(Bot { running, shutdown, address });
-        self.until_ready().await
+        Ok(())
     }
 
     async fn until_ready(&self) -> anyhow::Result<()> {
@@ -274,7 +283,8 @@ impl World {
 
     /// How the bot ended by itself.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
-        self.bot.take().context("the bot runs")?.running.await?
+        let running = self.bot.take().context("the bot runs")?.running;
+        tokio::time::timeout(PATIENCE, running).await.context("it runs on and on")??
     }
 
     /// Lets time pass, for everybody.
@@ -311,10 +321,19 @@ impl World {
         typing.option("pipeline", self.pipeline.0.as_str()).option("build", build)
     }
 
+    /// A command without options, in the channel.
+    pub fn command(&self, user: u64, name: &str) -> Typing {
+        Typing::new(user, self.channel, name)
+    }
+
+    /// Types a command.
+    pub fn send(&self, typing: Typing) -> anyhow::Result<u64> {
+        self.discord.type_command(typing).map_err(|refused| anyhow::anyhow!("{refused:?}"))
+    }
+
     /// Types a command and waits until its answer shows something.
     pub async fn ask(&self, typing: Typing) -> anyhow::Result<Message> {
-        let interaction = self.discord.type_command(typing).map_err(|refused| anyhow::anyhow!("{refused:?}"))?;
-        Ok(self.answer(interaction, "").await)
+        Ok(self.answer(self.send(typing)?, "").await)
     }
 
     /// Waits until the answer to an interaction contains `part`.
