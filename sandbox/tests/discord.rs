@@ -838,3 +838,59 @@ async fn some_close_codes_end_the_session() -> Done {
     assert_eq!(again.frame().await?["d"], false);
     Ok(())
 }
+
+/// `resources/user#get-current-user-guilds`: 200 at most, `after` an id.
+#[tokio::test]
+async fn servers_come_in_pages() -> Done {
+    let world = World::new().await?;
+    let more = [world.discord.add_guild("Second", "en-US"), world.discord.add_guild("Third", "en-US")];
+    let ids = |answer: Answer| -> Vec<u64> {
+        let servers = answer.1.as_array().cloned().unwrap_or_default();
+        servers.iter().filter_map(|server| server["id"].as_str()?.parse().ok()).collect()
+    };
+    assert_eq!(ids(world.get("/users/@me/guilds").await?), [world.guild, more[0], more[1]]);
+    assert_eq!(ids(world.get("/users/@me/guilds?limit=2").await?), [world.guild, more[0]]);
+    assert_eq!(ids(world.get(&format!("/users/@me/guilds?limit=2&after={}", more[0])).await?), [more[1]]);
+    assert_eq!(code(&world.get("/users/@me/guilds?limit=201").await?), (400, 50035));
+    Ok(())
+}
+
+/// `discord-rules.md` 3: administrators of a server can change who may use a command there.
+#[tokio::test]
+async fn who_may_use_a_command_is_the_servers_to_set() -> Done {
+    let world = World::new().await?;
+    let mapping = json!({"name": "mapping", "description": "Mapping", "default_member_permissions": "32"});
+    world.post(&world.commands_path(), mapping).await?;
+    let may = |user| {
+        let typed = world.discord.type_command(Typing::new(user, world.channel, "mapping"));
+        !matches!(typed, Err(Refused::NotPermitted(_)))
+    };
+    assert!(may(world.admin) && !may(world.dev), "by default");
+    let (guild, everybody) = (world.guild, Target::Role(world.guild));
+    world.discord.permit_command(guild, "mapping", everybody, true);
+    assert!(may(world.dev), "open to everybody");
+    let role = world.discord.add_role(guild, "Guests", 0);
+    world.discord.join(guild, world.dev, 0, &[role]);
+    world.discord.permit_command(guild, "mapping", Target::Role(role), false);
+    assert!(!may(world.dev) && may(world.admin), "a role counts more than everybody");
+    world.discord.permit_command(guild, "mapping", Target::Member(world.dev), true);
+    assert!(may(world.dev), "a person counts more than a role");
+    world.discord.permit_command(guild, "mapping", everybody, false);
+    assert!(!may(world.admin), "what is set replaces the default");
+    Ok(())
+}
+
+/// What a later version of Discord may send and answer.
+#[tokio::test]
+async fn an_interaction_and_an_answer_can_be_altered() -> Done {
+    let world = World::new().await?;
+    world.post(&world.commands_path(), retry()).await?;
+    let altered = |payload: &mut Value| payload["data"] = json!({"later": true});
+    let typing = Typing::new(world.dev, world.channel, "retry").option("build", "b-1");
+    let interaction = world.discord.type_altered(typing, altered)?;
+    assert_eq!(world.discord.payload_of(interaction).expect("a payload")["data"], json!({"later": true}));
+    world.discord.order(Fault::on("GET", "/users/@me").alter_answer(|body| body["id"] = json!(7)));
+    assert_eq!(world.get("/users/@me").await?.1["id"], 7);
+    assert!(world.get("/users/@me").await?.1["id"].is_string());
+    Ok(())
+}

@@ -140,7 +140,18 @@ struct Signed {
 impl Discord {
     /// Makes an interaction out of what a person did, delivers it, and watches its three seconds.
     pub(super) fn act(&self, act: Act) -> u64 {
-        let (id, deadline_ms) = self.change(|state| (state.begin(act), state.now_ms() + ANSWER_MS));
+        self.act_altered(act, |_| {})
+    }
+
+    /// As [`Discord::act`], with the payload changed before it is delivered.
+    pub(super) fn act_altered(&self, act: Act, alter: impl FnOnce(&mut Value)) -> u64 {
+        let (id, deadline_ms) = self.change(|state| {
+            let id = state.begin(act);
+            if let Some(interaction) = state.interactions.get_mut(&id) {
+                alter(&mut interaction.payload);
+            }
+            (id, state.now_ms() + ANSWER_MS)
+        });
         self.deliver(id);
         let discord = self.clone();
         tokio::spawn(async move {
@@ -217,6 +228,12 @@ impl Discord {
             response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let (status, content_type) = (response.status().as_u16(), content_type.to_owned());
         Ok((status, content_type, response.text().await?))
+    }
+
+    /// The signature of a body with the application's key (`discord-rules.md` 1, HTTP endpoint), in hexadecimal digits.
+    /// `timestamp` is what stands in the header, usually seconds since 1970.
+    pub fn sign(&self, timestamp: &str, body: &str) -> String {
+        self.look_at(|state| state.bot.sign(timestamp, body))
     }
 
     /// Sets or clears the interactions endpoint URL, after the checks that Discord makes (`discord-rules.md` 1, HTTP

@@ -38,6 +38,18 @@ pub(super) enum Effect {
     HoldRequest(Gate),
     /// Carried out at once; answered when the gate opens.
     HoldAnswer(Gate),
+    /// Carried out; then something in the JSON answer is changed.
+    AlterAnswer(Alteration),
+}
+
+/// What is changed in a JSON answer.
+#[derive(Clone)]
+pub(super) struct Alteration(pub Arc<dyn Fn(&mut Value) + Send + Sync>);
+
+impl fmt::Debug for Alteration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Alteration")
+    }
 }
 
 /// An order for trouble: `Fault::on("POST", "/channels/{channel_id}/messages").times(2).status(500)`.
@@ -139,6 +151,12 @@ impl Fault {
     /// Acts at once, answers once `gate` is open.
     pub fn hold_answer(mut self, gate: &Gate) -> Self {
         self.effect = Effect::HoldAnswer(gate.clone());
+        self
+    }
+
+    /// Acts, and answers with something changed in the JSON: what a later version of Discord may send.
+    pub fn alter_answer(mut self, alter: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
+        self.effect = Effect::AlterAnswer(Alteration(Arc::new(alter)));
         self
     }
 }

@@ -88,7 +88,8 @@ impl Discord {
     pub fn secrets(&self) -> Vec<String> {
         self.look_at(|state| {
             let tokens = state.interactions.values().map(|interaction| interaction.token.clone());
-            std::iter::once(state.bot.token.clone()).chain(tokens).collect()
+            let loose = state.loose_tokens.iter().cloned();
+            std::iter::once(state.bot.token.clone()).chain(tokens).chain(loose).collect()
         })
     }
 

@@ -184,6 +184,14 @@ impl Discord {
         self.doors().tls.address
     }
 
+    /// The certificate of an authority that has signed nothing here.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn another_ca_pem() -> anyhow::Result<String> {
+        Ok(tls::Authority::make("Another authority")?.ca_pem)
+    }
+
     /// The certificate of the authority that signed the double's (`discord.ca_file`).
     pub fn ca_pem(&self) -> &str {
         &self.inner.authority.ca_pem
@@ -297,6 +305,7 @@ impl Discord {
     /// Sends any event to every session of shard 0, known to the documentation or not.
     pub fn send_raw(&self, event: &str, data: Value) {
         self.change(|state| {
+            state.loose_tokens.extend(data["token"].as_str().map(str::to_owned));
             let now_ms = state.now_ms();
             state.gateway.dispatch(&Event { name: event, guild: None, intents: 0 }, now_ms, |_| data.clone());
         });
@@ -325,6 +334,8 @@ fn new_state(clock: Clock) -> State {
         messages: BTreeMap::new(),
         interactions: BTreeMap::new(),
         commands: BTreeMap::new(),
+        command_permissions: Vec::new(),
+        loose_tokens: Vec::new(),
         command_creates: HashMap::new(),
         uploads: BTreeMap::new(),
         nonces: HashMap::new(),

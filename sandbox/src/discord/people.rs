@@ -7,7 +7,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::delivery::Act;
-use super::permissions::{ADMINISTRATOR, READ_MESSAGE_HISTORY, SEND_MESSAGES, USE_APPLICATION_COMMANDS, VIEW_CHANNEL};
+use super::permissions::{READ_MESSAGE_HISTORY, SEND_MESSAGES, VIEW_CHANNEL};
 use super::rest::messages::{attach, remove};
 use super::state::{Command, Message, Scope, State, Upload};
 use super::{Discord, ids, payload};
@@ -91,6 +91,15 @@ impl Discord {
     pub fn type_command(&self, typing: Typing) -> Result<u64, Refused> {
         let act = self.look_at(|state| state.compose_command(&typing, None))?;
         Ok(self.act(act))
+    }
+
+    /// Types a command whose interaction is changed on its way: a shape that only a later version of Discord sends.
+    ///
+    /// # Errors
+    /// As [`Discord::type_command`].
+    pub fn type_altered(&self, typing: Typing, alter: impl FnOnce(&mut Value)) -> Result<u64, Refused> {
+        let act = self.look_at(|state| state.compose_command(&typing, None))?;
+        Ok(self.act_altered(act, alter))
     }
 
     /// Types a command with `focused` being the option under the cursor, and waits for the suggestions.
@@ -291,11 +300,8 @@ impl State {
         let bot_is_there = guild.is_none_or(|guild| self.bot_is_in(guild));
         let command = shown.filter(|_| bot_is_there).ok_or_else(|| Refused::NoSuchCommand(typing.command.clone()))?;
         if guild.is_some() {
-            let wanted = command.body["default_member_permissions"].as_str().and_then(|bits| bits.parse::<u64>().ok());
-            // "0" is for administrators only (`discord-rules.md` 3).
-            let held_enough =
-                wanted.is_none_or(|wanted| held & ADMINISTRATOR != 0 || (wanted != 0 && held & wanted == wanted));
-            if held & USE_APPLICATION_COMMANDS == 0 || !held_enough {
+            let wanted = command.body["default_member_permissions"].as_str().and_then(|bits| bits.parse().ok());
+            if !self.may_use(command.name(), wanted, typing.channel, typing.user) {
                 return Err(Refused::NotPermitted(format!("use /{}", typing.command)));
             }
         }

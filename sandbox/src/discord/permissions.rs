@@ -54,6 +54,15 @@ pub struct Overwrite {
     pub deny: u64,
 }
 
+/// What the administrators of a server have set for one of its commands.
+#[derive(Clone, Debug)]
+pub(super) struct CommandPermission {
+    pub guild: u64,
+    pub command: String,
+    pub target: Target,
+    pub may: bool,
+}
+
 impl Guild {
     /// Server-wide permissions of a member; nothing for whoever is not one.
     pub(super) fn permissions_of(&self, user: u64) -> u64 {
@@ -104,5 +113,28 @@ impl State {
     /// Permissions of the bot in `channel`.
     pub(super) fn bot_permissions_in(&self, channel: u64) -> u64 {
         self.permissions_in(channel, self.bot.user)
+    }
+
+    /// Whether a client offers a command of a server to somebody (`discord-rules.md` 3): to administrators always, to
+    /// others as its administrators have set it, else by the command's default, where 0 is for administrators only.
+    pub(super) fn may_use(&self, command: &str, default: Option<u64>, channel: u64, user: u64) -> bool {
+        let held = self.permissions_in(channel, user);
+        let by_default = || default.is_none_or(|wanted| wanted != 0 && held & wanted == wanted);
+        held & USE_APPLICATION_COMMANDS != 0
+            && (held & ADMINISTRATOR != 0 || self.permitted(command, channel, user).unwrap_or_else(by_default))
+    }
+
+    /// What the administrators have set: for the person, else for any of their roles, else for everybody (the server's
+    /// own id).
+    fn permitted(&self, command: &str, channel: u64, user: u64) -> Option<bool> {
+        let guild = self.channels.get(&channel)?.guild?;
+        let roles = &self.guilds.get(&guild)?.members.get(&user)?.roles;
+        let of = |fits: &dyn Fn(Target) -> bool| {
+            let set = self.command_permissions.iter().filter(|set| set.guild == guild && set.command == command);
+            set.filter(|set| fits(set.target)).map(|set| set.may).reduce(|one, another| one || another)
+        };
+        of(&|target| target == Target::Member(user))
+            .or_else(|| of(&|target| matches!(target, Target::Role(role) if roles.contains(&role))))
+            .or_else(|| of(&|target| target == Target::Role(guild)))
     }
 }

@@ -11,7 +11,7 @@ use super::faults::Standing;
 use super::gateway::Gateway;
 use super::ids::Snowflakes;
 use super::limits::Limits;
-use super::permissions::Overwrite;
+use super::permissions::{CommandPermission, Overwrite};
 use crate::clock::Clock;
 
 /// `MessageFlags::SUPPRESS_EMBEDS`.
@@ -297,6 +297,10 @@ pub(super) struct State {
     pub messages: BTreeMap<u64, Message>,
     pub interactions: BTreeMap<u64, Interaction>,
     pub commands: BTreeMap<u64, Command>,
+    /// Instead of the commands' defaults.
+    pub command_permissions: Vec<CommandPermission>,
+    /// Tokens of interactions that were not made by [`Discord::act`](super::Discord::act), so that they count as secrets.
+    pub loose_tokens: Vec<String>,
     /// When commands were created, per server, for the daily limit.
     pub command_creates: HashMap<Scope, Vec<i64>>,
     pub uploads: BTreeMap<u64, Upload>,

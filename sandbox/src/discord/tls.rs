@@ -31,7 +31,7 @@ impl Authority {
         if let Some(authority) = ONE.get() {
             return Ok(authority);
         }
-        let made = Self::make().context("making the certificate of the Discord double")?;
+        let made = Self::make("Sandbox Discord authority").context("making the certificate of the Discord double")?;
         Ok(ONE.get_or_init(|| made))
     }
 
@@ -39,9 +39,10 @@ impl Authority {
         self.acceptor.clone()
     }
 
-    fn make() -> anyhow::Result<Self> {
+    /// One of that name.
+    pub fn make(common_name: &str) -> anyhow::Result<Self> {
         let ca_key = new_key()?;
-        let ca_name = name("Sandbox Discord authority")?;
+        let ca_name = name(common_name)?;
         let mut ca = builder(&ca_name, &ca_name, &ca_key)?;
         ca.append_extension(BasicConstraints::new().critical().ca().build()?)?;
         ca.append_extension(KeyUsage::new().critical().key_cert_sign().crl_sign().build()?)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::gateway::{Event, GUILDS};
-use super::permissions::{EVERYONE, INVITED_BOT, Overwrite, Target};
+use super::permissions::{CommandPermission, EVERYONE, INVITED_BOT, Overwrite, Target};
 use super::rest::users::dm_channel;
 use super::state::{Channel, Guild, Member, Role, State, User};
 use super::{Discord, payload};
@@ -174,6 +174,18 @@ impl Discord {
                 channel.overwrites.retain(|one| one.target != target);
                 channel.overwrites.push(Overwrite { target, allow, deny });
             }
+        });
+    }
+
+    /// Opens a command to somebody, or closes it, as administrators of a server can in its settings. In place of an
+    /// earlier setting for the same target.
+    pub fn permit_command(&self, guild: u64, command: &str, target: Target, may: bool) {
+        let set = CommandPermission { guild, command: command.to_owned(), target, may };
+        self.change(|state| {
+            let is_new =
+                |old: &CommandPermission| (old.guild, &old.command, old.target) != (guild, &set.command, target);
+            state.command_permissions.retain(is_new);
+            state.command_permissions.push(set);
         });
     }
 

@@ -310,6 +310,12 @@ async fn answer_under(discord: &Discord, effect: Option<Effect>, parts: &Parts, 
             gate.pass().await;
             Some(reply)
         }
+        Some(Effect::AlterAnswer(alteration)) => {
+            let reply = act();
+            let mut body = serde_json::from_slice(&reply.body).unwrap_or_default();
+            (alteration.0)(&mut body);
+            Some(Reply { body: body.to_string().into_bytes(), ..reply })
+        }
     }
 }
 
@@ -431,9 +437,12 @@ fn judged(
         state.limits.globally(now_ms)?;
     }
     // Buckets are shared by template and top-level resource: channel, guild, webhook with token (`discord-rules.md` 6).
-    let major =
-        if params.len() > 1 && path.starts_with("/webhooks") { &params[..2] } else { &params[..params.len().min(1)] };
-    let major: Vec<&str> = major.iter().map(|(_, value)| value.as_str()).collect();
+    let major = |(name, _): &&(&str, String)| match *name {
+        "channel_id" | "guild_id" | "webhook_id" | "webhook_token" => true,
+        // Nothing is said of interactions' own; each is a resource here.
+        name => name.starts_with("interaction"),
+    };
+    let major: Vec<&str> = params.iter().filter(major).map(|(_, value)| value.as_str()).collect();
     let bucket = format!("{} {} {}", route.method, route.template, major.join("/"));
     state.limits.in_bucket(now_ms, &bucket, route.bucket, headers)?;
 

@@ -30,9 +30,20 @@ pub(super) fn me(state: &mut State, _: &Call) -> Outcome {
     Ok(Answer::Json(200, payload::current_user(state)))
 }
 
-pub(super) fn my_guilds(state: &mut State, _: &Call) -> Outcome {
-    let mine = state.guilds.values().filter(|guild| guild.members.contains_key(&state.bot.user));
+/// Servers per answer, at most and by default (`resources/user#get-current-user-guilds`).
+const GUILDS_MAX: usize = 200;
+
+pub(super) fn my_guilds(state: &mut State, call: &Call) -> Outcome {
+    let limit = call.query("limit").map_or(Some(GUILDS_MAX), |limit| limit.parse().ok());
+    let Some(limit) = limit.filter(|limit| (1..=GUILDS_MAX).contains(limit)) else {
+        return Err(form_error("limit", "NUMBER_TYPE_MAX", "int value should be less than or equal to 200."));
+    };
+    let bound = |name: &str| call.query(name).and_then(ids::parse);
+    let (before, after) = (bound("before"), bound("after"));
+    let fits = |id: u64| before.is_none_or(|before| id < before) && after.is_none_or(|after| id > after);
+    let mine = state.guilds.values().filter(|guild| guild.members.contains_key(&state.bot.user) && fits(guild.id));
     let guilds: Vec<Value> = mine
+        .take(limit)
         .map(|guild| {
             json!({
                 "id": guild.id.to_string(), "name": guild.name, "icon": null, "banner": null,
