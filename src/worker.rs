@@ -1,8 +1,10 @@
 //! The one loop of every worker: wake or poll, step until idle, back off on errors, stop when told.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +27,9 @@ where
 {
     let mut wait = BACK_OFF_FROM;
     while !shutdown.is_cancelled() {
-        match step().await {
+        // A panic ends the step, not the worker: others wait for it.
+        let stepped = AssertUnwindSafe(async { step().await }).catch_unwind().await;
+        match stepped.unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked"))) {
             Ok(true) => {
                 wait = BACK_OFF_FROM;
                 continue;
@@ -47,5 +51,33 @@ where
                 wait = (wait * 2).min(BACK_OFF_TO);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_step_that_fails_or_panics_is_repeated() {
+        let (steps, stop) = (Arc::new(AtomicU32::new(0)), CancellationToken::new());
+        let (counted, told) = (steps.clone(), stop.clone());
+        let step = move || {
+            let (step, told) = (counted.fetch_add(1, Ordering::Relaxed), told.clone());
+            async move {
+                match step {
+                    0 => panic!("on purpose"),
+                    1 => anyhow::bail!("on purpose"),
+                    _ => {
+                        told.cancel();
+                        Ok(false)
+                    }
+                }
+            }
+        };
+        run("test", Arc::default(), Clock::default(), stop, step).await;
+        assert_eq!(steps.load(Ordering::Relaxed), 3);
     }
 }
