@@ -284,6 +284,9 @@ fn means_nothing(name: &str, value: &Value) -> bool {
 }
 
 #[cfg(test)]
+mod reading;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;

@@ -1,0 +1,126 @@
+//! What is read out of each command, and what is not taken for one.
+
+use serde_json::{Value, json};
+use serenity::all::CommandInteraction;
+
+use super::*;
+
+fn interaction(data: Value) -> Value {
+    let user = json!({"id": "41", "username": "dev", "discriminator": "0", "avatar": null});
+    json!({
+        "id": "1575243320001560576", "application_id": "7", "type": 2, "token": "a-token", "version": 1, "data": data,
+        "guild_id": "11", "channel_id": "12", "locale": "zh-CN", "guild_locale": "ja", "app_permissions": "0",
+        "entitlements": [], "authorizing_integration_owners": {"0": "11"}, "context": 0,
+        "attachment_size_limit": 10_485_760,
+        "member": {
+            "user": user, "roles": ["21", "22"], "permissions": "2048", "joined_at": "2024-01-01T00:00:00Z",
+            "deaf": false, "mute": false, "flags": 0, "nick": null, "avatar": null, "premium_since": null,
+        },
+    })
+}
+
+fn read_json(interaction: Value) -> Result<Request, Unreadable> {
+    read(&serde_json::from_value::<CommandInteraction>(interaction).expect("a command interaction"))
+}
+
+fn command(name: &str, options: Value) -> Value {
+    let user = json!({"id": "42", "username": "ann", "discriminator": "0", "avatar": null});
+    json!({"id": "9", "name": name, "type": 1, "options": options, "resolved": {"users": {"42": user}}})
+}
+
+fn read_command(name: &str, options: Value) -> Result<Command, Unreadable> {
+    read_json(interaction(command(name, options))).map(|request| request.command)
+}
+
+fn text(name: &str, value: &str) -> Value {
+    json!({"name": name, "type": 3, "value": value})
+}
+
+fn user() -> Value {
+    json!({"name": "user", "type": 6, "value": "42"})
+}
+
+fn sub(name: &str, options: Value) -> Value {
+    json!([{"name": name, "type": 1, "options": options}])
+}
+
+fn retry(more: &[Value]) -> Value {
+    let required = [text("project", "demo"), text("pipeline", "p-1"), text("build", "b-2")];
+    required.into_iter().chain(more.iter().cloned()).collect()
+}
+
+#[test]
+fn who_asked_where_and_until_when_is_read() {
+    let request = read_json(interaction(command("help", json!([])))).expect("a request");
+    assert_eq!(request.interaction, InteractionId(1_575_243_320_001_560_576));
+    let made_ms = (1_575_243_320_001_560_576_i64 >> 22) + 1_420_070_400_000;
+    assert_eq!(request.token_expires, Timestamp(made_ms + 15 * 60 * 1_000));
+    assert_eq!(request.actor.user, UserId(41));
+    assert_eq!(request.actor.roles, [RoleId(21), RoleId(22)]);
+    assert_eq!((request.place.guild, request.place.channel), (GuildId(11), ChannelId(12)));
+    assert_eq!((request.locale, request.guild_locale), (Locale::ZhCn, Locale::Ja));
+    assert!(!format!("{request:?}").contains("a-token"), "a token is never printed");
+}
+
+#[test]
+fn manage_server_and_administrator_both_manage_the_server() {
+    for (permissions, manages) in [("0", false), ("2048", false), ("32", true), ("8", true), ("40", true)] {
+        let mut interaction = interaction(command("help", json!([])));
+        interaction["member"]["permissions"] = json!(permissions);
+        let request = read_json(interaction).expect("a request");
+        assert_eq!(request.actor.manage_server, manages, "{permissions}");
+    }
+}
+
+#[test]
+fn each_command_is_read_with_its_options() {
+    let Ok(Command::Retry(options)) = read_command("retry", retry(&[])) else { panic!("a retry") };
+    assert_eq!((&*options.project, &*options.pipeline, &*options.build), ("demo", "p-1", "b-2"));
+    assert_eq!((options.task, options.skip), (None, None));
+    let Ok(Command::Retry(options)) = read_command("retry", retry(&[text("task", "e-1")])) else { panic!("a retry") };
+    assert_eq!((options.task.as_deref(), options.skip), (Some("e-1"), None));
+    let Ok(Command::Retry(options)) = read_command("retry", retry(&[text("skip", "e-2")])) else { panic!("a retry") };
+    assert_eq!((options.task, options.skip.as_deref()), (None, Some("e-2")));
+    let (who, uid) = (UserId(42), "ann.uid".to_owned());
+    for (name, options, expected) in [
+        ("mapping", sub("set", json!([user(), text("uid", &uid)])), Command::MappingSet { user: who, uid }),
+        ("mapping", sub("remove", json!([user()])), Command::MappingRemove { user: who }),
+        ("mapping", sub("show", json!([user()])), Command::MappingShow { user: who }),
+        ("mapping", sub("list", json!([])), Command::MappingList { filter: None }),
+        ("mapping", sub("list", json!([text("filter", "a")])), Command::MappingList { filter: Some("a".into()) }),
+        ("whoami", json!([]), Command::Whoami),
+        ("help", json!([]), Command::Help),
+    ] {
+        assert_eq!(read_command(name, options.clone()), Ok(expected), "{name} {options}");
+    }
+}
+
+#[test]
+fn a_shape_that_this_version_did_not_register_is_refused() {
+    let number = json!([{"name": "project", "type": 4, "value": 5}]);
+    let someone = json!([{"name": "user", "type": 6, "value": "43"}]);
+    for (name, options, expected) in [
+        ("retry", json!([]), Unreadable::Missing("project")),
+        ("retry", json!([text("project", "demo"), text("pipeline", "p-1")]), Unreadable::Missing("build")),
+        ("retry", number, Unreadable::Missing("project")),
+        ("mapping", json!([]), Unreadable::UnknownCommand("mapping".into())),
+        ("mapping", sub("rename", json!([])), Unreadable::UnknownCommand("mapping rename".into())),
+        ("mapping", sub("set", json!([user()])), Unreadable::Missing("uid")),
+        ("mapping", sub("set", json!([text("uid", "a")])), Unreadable::Missing("user")),
+        // Named, but not among what came resolved with it.
+        ("mapping", sub("show", someone), Unreadable::Missing("user")),
+        ("deploy", json!([]), Unreadable::UnknownCommand("deploy".into())),
+    ] {
+        assert_eq!(read_command(name, options.clone()), Err(expected), "{name} {options}");
+    }
+}
+
+#[test]
+fn what_does_not_come_from_a_server_is_refused() {
+    let mut direct = interaction(command("help", json!([])));
+    let fields = direct.as_object_mut().expect("an object");
+    let member = fields.remove("member").expect("a member");
+    fields.remove("guild_id");
+    fields.insert("user".to_owned(), member["user"].clone());
+    assert_eq!(read_json(direct).err(), Some(Unreadable::NotInServer));
+}
