@@ -188,6 +188,8 @@ async fn commands(settings: &Settings, action: &CommandsAction) -> anyhow::Resul
         CommandsAction::Register => {
             let registered = client.register(guilds, &text::command_description).await?;
             tracing::info!(changed = registered.changed, "commands are registered");
+            let cleared = client.clear_elsewhere(guilds).await?;
+            tracing::info!(changed = cleared.changed, "no other server has any");
         }
         CommandsAction::Clear => client.clear(guilds).await?,
     }

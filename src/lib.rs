@@ -20,12 +20,13 @@
 //! http → discord::endpoint
 //! discord::{gateway, endpoint} → { discord (functions that run hands in), clock }
 //! discord::gateway → discord::client
-//! discord::handle → { discord::{client, slash, buttons}, app, commands, operations, outbox, text, reply }
+//! discord::handle → { discord::{client, slash, buttons}, app, commands, operations, outbox, store, text, reply }
 //! commands → { app, config (what is set), policy, store, bkci (reads only), reply }
 //! recovery → { app, commands, operations, reply }
 //! operations → { app, store, bkci, reply }
 //! outbox → { app, store, text, discord::{render, client} }
-//! discord::client → { discord::slash, commands (where an answer appears) }
+//! discord::client → commands (where an answer appears)
+//! discord::registration → { discord::client, discord::slash }
 //! discord::slash → commands
 //! discord::buttons → { discord::slash, commands, reply }
 //! discord::render → { discord::buttons, text, reply }

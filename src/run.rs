@@ -44,7 +44,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let store = Store::open(&settings.store.url).await?;
     store.take_over().await?;
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::new(store.written()));
     let app = App {
         bkci: bkci::Client::new(bkci_options(&settings))?.observed_by({
             let metrics = metrics.clone();
@@ -79,8 +79,13 @@ async fn supervise(app: &App, listener: TcpListener, shutdown: &CancellationToke
     let router = http::router(http::Parts {
         ready: ready(app.store.clone(), status),
         metrics: {
-            let metrics = app.metrics.clone();
-            Arc::new(move || metrics.encode())
+            let (metrics, client) = (app.metrics.clone(), client.clone());
+            Arc::new(move || {
+                if let Some(routes) = client.rate_limits() {
+                    metrics.rate_limits(routes);
+                }
+                metrics.encode()
+            })
         },
         endpoint: endpoint(app, &front)?,
     });
@@ -89,6 +94,7 @@ async fn supervise(app: &App, listener: TcpListener, shutdown: &CancellationToke
     let workers_stop = CancellationToken::new();
     let workers = TaskTracker::new();
     start_workers(app, &client, &workers, &workers_stop);
+    tidy_elsewhere(app, &client, &workers, &workers_stop);
     let serving = http::serve(listener, router, workers_stop.clone());
     let interactions = async {
         match gateway {
@@ -131,10 +137,26 @@ fn start_workers(app: &App, client: &Client, workers: &TaskTracker, stop: &Cance
         let (app, client) = parts.clone();
         async move { outbox::step(&app, &client).await }
     }));
-    let (client, stop) = (client.clone(), stop.clone());
+    let (clock, client, stop) = (app.clock.clone(), client.clone(), stop.clone());
     workers.spawn(async move {
-        while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+        while stop.run_until_cancelled(clock.sleep(SWEEP_EVERY)).await.is_some() {
             client.sweep_rate_limits().await;
+        }
+    });
+}
+
+/// What an earlier configuration left in other servers. Nobody waits for it.
+fn tidy_elsewhere(app: &App, client: &Client, workers: &TaskTracker, stop: &CancellationToken) {
+    let (app, client, stop) = (app.clone(), client.clone(), stop.clone());
+    workers.spawn(async move {
+        match stop.run_until_cancelled(client.clear_elsewhere(&app.settings.discord.guild_ids)).await {
+            Some(Ok(cleared)) if cleared.changed => {
+                tracing::info!("commands are cleared in servers that are not served")
+            }
+            Some(Err(error)) => {
+                tracing::warn!(error = format!("{error:#}"), "commands may show in servers that are not served");
+            }
+            Some(Ok(_)) | None => {}
         }
     });
 }

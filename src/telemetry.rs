@@ -1,15 +1,16 @@
 //! Logs and metrics.
 //!
-//! Libraries that put interaction tokens or addresses into their spans stay at `warn` whatever the operator asks for
-//! (stack.md 1.4). Metrics live in a registry of their own, so that two bots in one process do not mix.
+//! Libraries that put interaction tokens, frames or addresses into what they log stay quiet whatever the operator asks
+//! for (stack.md 1.4). Metrics live in a registry of their own, so that two bots in one process do not mix.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use tracing::Subscriber;
@@ -20,17 +21,33 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::config::LogFormat;
 
-/// Never below `warn`: serenity's INFO spans hold interaction tokens, the others log addresses.
-const QUIET: [&str; 8] =
-    ["serenity", "tungstenite", "tokio_tungstenite", "hyper", "hyper_util", "h2", "reqwest", "sqlx"];
+/// Never louder. serenity's INFO spans hold interaction tokens; its warnings quote a frame it cannot parse, and the
+/// address of a request that was answered unexpectedly, both with tokens. The others log addresses.
+const QUIET: [(&str, LevelFilter); 8] = [
+    ("serenity", LevelFilter::ERROR),
+    ("tungstenite", LevelFilter::WARN),
+    ("tokio_tungstenite", LevelFilter::WARN),
+    ("hyper", LevelFilter::WARN),
+    ("hyper_util", LevelFilter::WARN),
+    ("h2", LevelFilter::WARN),
+    ("reqwest", LevelFilter::WARN),
+    ("sqlx", LevelFilter::WARN),
+];
 
-/// Starts logging to standard error, for the whole process.
+/// Starts logging to standard error, for the whole process; panics too.
 pub fn init(format: LogFormat, level: &str) {
     let layer: Box<dyn Layer<_> + Send + Sync> = match format {
         LogFormat::Text => fmt::layer().with_writer(std::io::stderr).boxed(),
         LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).boxed(),
     };
     tracing_subscriber::registry().with(layer).with(filter(level)).with(quiet()).init();
+    std::panic::set_hook(Box::new(tell_panic));
+}
+
+/// Its message may quote anything, so only the place is told.
+fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, "a panic");
 }
 
 /// What is logged at a level that the configuration allows.
@@ -42,7 +59,7 @@ pub fn filter(level: &str) -> EnvFilter {
 /// narrower wins, so that `serenity::http=trace` or `[span]=trace` would undo a `serenity=warn` beside it.
 fn quiet() -> Targets {
     let everything = Targets::new().with_default(LevelFilter::TRACE);
-    everything.with_targets(QUIET.map(|module| (module, LevelFilter::WARN)))
+    everything.with_targets(QUIET)
 }
 
 /// A subscriber that writes where the caller wants; for tests that read what was logged.
@@ -78,10 +95,12 @@ pub struct Metrics {
     deliveries: Family<ByOutcome, Counter>,
     bkci_requests: Family<Call, Counter>,
     bkci_durations: Family<Call, Histogram, fn() -> Histogram>,
+    rate_limits: Gauge<i64, AtomicI64>,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// With what the store counts: its transactions that changed something.
+    pub fn new(transactions: Counter) -> Self {
         let mut registry = Registry::with_prefix("reprise");
         let metrics = (Counter::default(), Counter::default(), Family::default(), Family::default());
         let (interactions, undecodable, operations, deliveries) = metrics;
@@ -95,11 +114,12 @@ impl Default for Metrics {
         registry.register("bkci_requests", "Calls of BK-CI, by how they ended", bkci_requests.clone());
         let help = "How long they took, answer included";
         registry.register_with_unit("bkci_request_duration", help, Unit::Seconds, bkci_durations.clone());
-        Self { registry, interactions, undecodable, operations, deliveries, bkci_requests, bkci_durations }
+        registry.register("store_transactions", "Transactions that changed rows", transactions);
+        let rate_limits = Gauge::default();
+        registry.register("discord_rate_limits", "Routes whose rate limits are remembered", rate_limits.clone());
+        Self { registry, interactions, undecodable, operations, deliveries, bkci_requests, bkci_durations, rate_limits }
     }
-}
 
-impl Metrics {
     /// An interaction arrived.
     pub fn interaction_received(&self) {
         self.interactions.inc();
@@ -127,6 +147,11 @@ impl Metrics {
         self.bkci_durations.get_or_create(&call).observe(took.as_secs_f64());
     }
 
+    /// How many of Discord's routes are remembered with their limits.
+    pub fn rate_limits(&self, routes: usize) {
+        self.rate_limits.set(i64::try_from(routes).unwrap_or(i64::MAX));
+    }
+
     /// As OpenMetrics text.
     pub fn encode(&self) -> String {
         let mut text = String::new();
@@ -151,13 +176,28 @@ mod tests {
                 let _inside = span.enter();
                 tracing::info!(target: "serenity::http::client", "hunter2");
                 tracing::trace!(target: "tokio_tungstenite", "hunter2");
-                tracing::warn!(target: "serenity::gateway", "kept");
+                tracing::warn!(target: "serenity::gateway::ws", "text: hunter2");
+                tracing::error!(target: "serenity::gateway", "kept");
                 tracing::error!(target: "reprise", "ours");
             });
             let logged = log.text();
             assert!(!logged.contains("hunter2"), "{level}: {logged}");
             assert!(logged.contains("ours") && logged.contains("kept"), "{level}: {logged}");
         }
+    }
+
+    #[test]
+    fn a_panic_is_logged_by_its_place_and_not_by_its_message() {
+        let log = Log::default();
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(tell_panic));
+        let ended = tracing::subscriber::with_default(subscriber("info", log.clone()), || {
+            std::panic::catch_unwind(|| panic!("hunter2"))
+        });
+        std::panic::set_hook(before);
+        assert!(ended.is_err());
+        let logged = log.text();
+        assert!(logged.contains("telemetry.rs") && !logged.contains("hunter2"), "{logged}");
     }
 
     /// A writer that keeps what was logged.
@@ -191,9 +231,12 @@ mod tests {
 
     #[test]
     fn what_is_counted_can_be_read() {
-        let metrics = Metrics::default();
+        let transactions = Counter::default();
+        let metrics = Metrics::new(transactions.clone());
         metrics.operation("accepted");
         metrics.bkci_call("retry", "ok", Duration::from_millis(300));
+        metrics.rate_limits(3);
+        transactions.inc();
         let text = metrics.encode();
         for line in [
             "reprise_operations_total{outcome=\"accepted\"} 1",
@@ -201,6 +244,8 @@ mod tests {
             "reprise_bkci_request_duration_seconds_sum{endpoint=\"retry\",outcome=\"ok\"} 0.3",
             "reprise_bkci_request_duration_seconds_bucket{le=\"0.25\",endpoint=\"retry\",outcome=\"ok\"} 0",
             "reprise_bkci_request_duration_seconds_bucket{le=\"0.5\",endpoint=\"retry\",outcome=\"ok\"} 1",
+            "reprise_discord_rate_limits 3",
+            "reprise_store_transactions_total 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

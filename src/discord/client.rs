@@ -1,24 +1,26 @@
 //! Every outward call to Discord.
 //!
 //! serenity's rate limiter stays on, in production and in tests alike. Each call has an end of its own, since a 429 is
-//! waited out while the route's lock is held. No error holds an address, a token or a body.
+//! waited out while the route's lock is held. No error holds an address, a token or a body. Of an answer only what is
+//! used is read: a message of a shape that serenity does not know arrived all the same.
 
-use std::collections::HashMap;
 use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use serenity::all::{
-    ChannelId as Channel, CreateCommand, CreateInteractionResponseFollowup, CreateMessage, EditInteractionResponse,
-    EditMessage, GuildId as Guild, Http, HttpBuilder, HttpError, InteractionId as Interaction, LightMethod,
-    MessageId as Message, Permissions, Request, Route,
+    ApplicationId, ChannelId as Channel, CreateInteractionResponseFollowup, CreateMessage, EditInteractionResponse,
+    EditMessage, Http, HttpBuilder, HttpError, InteractionId as Interaction, LightMethod, MessageId as Message,
+    Request, Route,
 };
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::slash::{self, Describe, Scope};
 use crate::commands::Answer;
 use crate::model::ids::{ChannelId, InteractionId, MessageId};
 
@@ -27,6 +29,9 @@ const ACKNOWLEDGE_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// After this the answer to an acknowledgement counts as lost, and it is sent once more.
 const ACKNOWLEDGE_TRY: Duration = Duration::from_millis(1_200);
+
+/// Between two such tries.
+const ACKNOWLEDGE_PAUSE: Duration = Duration::from_millis(200);
 
 /// Any other call, with the waits that rate limits impose.
 const CALL_WITHIN: Duration = Duration::from_secs(20);
@@ -113,13 +118,6 @@ pub struct Application {
     pub endpoint: Option<String>,
 }
 
-/// What registering came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Registered {
-    /// Whether anything had to be written.
-    pub changed: bool,
-}
-
 /// Builds serenity's client, led elsewhere where the options say so.
 ///
 /// # Errors
@@ -127,16 +125,33 @@ pub struct Registered {
 pub(super) fn http(options: &Options) -> anyhow::Result<HttpBuilder> {
     let mut builder = reqwest::Client::builder().use_native_tls().connect_timeout(Duration::from_secs(3));
     if let Some(connect_to) = &options.connect_to {
+        // A proxy from the environment would get the name and go to the real Discord.
+        builder = builder.no_proxy();
         let address = connect_to.to_socket_addrs().context("discord.connect_to")?.next();
         let address = address.context("discord.connect_to names no address")?;
         builder = HOSTS.iter().fold(builder, |builder, host| builder.resolve(host, address));
     }
     if let Some(pem) = &options.ca_pem {
-        let certificate = reqwest::Certificate::from_pem(pem).context("discord.ca_file holds no PEM certificate")?;
-        builder = builder.add_root_certificate(certificate);
+        let certificates = reqwest::Certificate::from_pem_bundle(pem).context("discord.ca_file is no PEM file")?;
+        anyhow::ensure!(!certificates.is_empty(), "discord.ca_file holds no PEM certificate");
+        builder = certificates.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
     }
     let client = builder.build().context("building the HTTP client for Discord")?;
     Ok(HttpBuilder::new(options.token.expose_secret()).client(client))
+}
+
+/// All that is read of the application for `reprise check`.
+#[derive(Deserialize)]
+struct Told {
+    bot_public: bool,
+    verify_key: String,
+    interactions_endpoint_url: Option<String>,
+}
+
+/// All that is read of a message, or of the application.
+#[derive(Deserialize)]
+struct Only<T> {
+    id: T,
 }
 
 impl Client {
@@ -145,11 +160,10 @@ impl Client {
     /// # Errors
     /// Discord cannot be reached, or does not accept the token.
     pub async fn connect(options: Options) -> anyhow::Result<Self> {
-        let http = http(&options)?.build();
-        let asked = timeout(CALL_WITHIN, http.get_current_application_info()).await;
-        let application = flat(asked).context("asking Discord for this bot's application (discord.token)")?;
-        http.set_application_id(application.id);
-        Ok(Self { http: Arc::new(http), application_id: application.id.get() })
+        let mut client = Self { http: Arc::new(http(&options)?.build()), application_id: 0 };
+        let asked = client.call::<Only<ApplicationId>>(LightMethod::Get, Route::Oauth2ApplicationCurrent, None).await;
+        client.application_id = asked.context("asking Discord for this bot's application (discord.token)")?.id.get();
+        Ok(client)
     }
 
     /// The application this bot belongs to.
@@ -162,33 +176,28 @@ impl Client {
     /// # Errors
     /// Any case of [`Error`].
     pub async fn application(&self) -> Result<Application, Error> {
-        let told = flat(timeout(CALL_WITHIN, self.http.get_current_application_info()).await)?;
+        let told: Told = self.call(LightMethod::Get, Route::Oauth2ApplicationCurrent, None).await?;
         let endpoint = told.interactions_endpoint_url.filter(|url| !url.is_empty());
         Ok(Application { public: told.bot_public, public_key: told.verify_key, endpoint })
     }
 
-    /// Says that an answer will follow. A lost answer is asked for once more, within the same three seconds.
+    /// Says that an answer will follow. Tried again while its answer is lost, within the same three seconds: whatever
+    /// happens, Discord takes only one.
     ///
     /// # Errors
-    /// The interaction is lost: nobody will see an answer to it.
+    /// [`Error::AlreadyAcknowledged`]: somebody else has, and answers. [`Error::Unanswered`]: nobody knows. Any other:
+    /// the interaction is lost, and nobody will see an answer to it.
     pub async fn acknowledge(&self, interaction: InteractionId, token: &str, answer: Answer) -> Result<(), Error> {
         let body = match answer {
             Answer::Public => json!({"type": DEFERRED_MESSAGE, "data": {"flags": 0}}),
             Answer::Private => json!({"type": DEFERRED_MESSAGE, "data": {"flags": EPHEMERAL}}),
             Answer::InPlace { .. } => json!({"type": DEFERRED_UPDATE}),
         };
-        let end = Instant::now() + ACKNOWLEDGE_WITHIN;
-        let id = Interaction::new(interaction.0);
-        let send = || self.http.create_interaction_response(id, token, &body, Vec::new());
-        let first = flat(timeout(ACKNOWLEDGE_TRY, send()).await);
-        match first {
-            Err(Error::Unanswered { .. } | Error::NotSent) => match flat(timeout_at(end, send()).await) {
-                // The first one had arrived.
-                Err(Error::AlreadyAcknowledged) => Ok(()),
-                second => second,
-            },
-            first => first,
-        }
+        first_response(|patience| timeout_at(patience, self.respond(interaction, token, &body)).map(flat)).await
+    }
+
+    async fn respond(&self, interaction: InteractionId, token: &str, body: &Value) -> serenity::Result<()> {
+        self.http.create_interaction_response(Interaction::new(interaction.0), token, body, Vec::new()).await
     }
 
     /// Edits the answer to an interaction. May be repeated.
@@ -196,8 +205,8 @@ impl Client {
     /// # Errors
     /// Any case of [`Error`].
     pub async fn edit_reply(&self, token: &str, edit: EditInteractionResponse) -> Result<MessageId, Error> {
-        let call = self.http.edit_original_interaction_response(token, &edit, Vec::new());
-        flat(timeout(CALL_WITHIN, call).await).map(|message| MessageId(message.id.get()))
+        let route = Route::WebhookOriginalInteractionResponse { application_id: self.application_id.into(), token };
+        self.message(LightMethod::Patch, route, &edit).await
     }
 
     /// Edits a message of the bot, by the bot's own token. May be repeated.
@@ -205,9 +214,8 @@ impl Client {
     /// # Errors
     /// Any case of [`Error`].
     pub async fn edit_message(&self, channel: ChannelId, message: MessageId, edit: EditMessage) -> Result<(), Error> {
-        let (channel, message) = (Channel::new(channel.0), Message::new(message.0));
-        let call = self.http.edit_message(channel, message, &edit, Vec::new());
-        flat(timeout(CALL_WITHIN, call).await).map(|_| ())
+        let (channel_id, message_id) = (Channel::new(channel.0), Message::new(message.0));
+        self.message(LightMethod::Patch, Route::ChannelMessage { channel_id, message_id }, &edit).await.map(|_| ())
     }
 
     /// Posts a message.
@@ -215,8 +223,8 @@ impl Client {
     /// # Errors
     /// Any case of [`Error`]; [`Error::Unanswered`] may have posted it.
     pub async fn create_message(&self, channel: ChannelId, message: CreateMessage) -> Result<MessageId, Error> {
-        let call = self.http.send_message(Channel::new(channel.0), Vec::new(), &message);
-        flat(timeout(CALL_WITHIN, call).await).map(|message| MessageId(message.id.get()))
+        let channel_id = Channel::new(channel.0);
+        self.message(LightMethod::Post, Route::ChannelMessages { channel_id }, &message).await
     }
 
     /// Posts a further public message by an interaction's token, for a channel where the bot may not post by itself.
@@ -225,8 +233,8 @@ impl Client {
     /// # Errors
     /// Any case of [`Error`]; [`Error::Unanswered`] may have posted it.
     pub async fn follow_up(&self, token: &str, message: CreateInteractionResponseFollowup) -> Result<MessageId, Error> {
-        let call = self.http.create_followup_message(token, &message, Vec::new());
-        flat(timeout(CALL_WITHIN, call).await).map(|message| MessageId(message.id.get()))
+        let route = Route::WebhookFollowupMessages { application_id: self.application_id.into(), token };
+        self.message(LightMethod::Post, route, &message).await
     }
 
     /// Edits such a message. May be repeated.
@@ -239,123 +247,50 @@ impl Client {
         message: MessageId,
         edit: CreateInteractionResponseFollowup,
     ) -> Result<(), Error> {
-        let call = self.http.edit_followup_message(token, Message::new(message.0), &edit, Vec::new());
-        flat(timeout(CALL_WITHIN, call).await).map(|_| ())
+        let (application_id, message_id) = (self.application_id.into(), Message::new(message.0));
+        let route = Route::WebhookFollowupMessage { application_id, token, message_id };
+        self.message(LightMethod::Patch, route, &edit).await.map(|_| ())
     }
 
-    /// Tells a person that something failed on our side, as the first response or instead of what was to follow it.
+    /// Tells a person that something failed on our side. Where the interaction has its first response already this is
+    /// a further message (discord-rules 1: or what fills the waiting one), so that it never replaces an answer.
     ///
     /// # Errors
     /// Any case of [`Error`]; nobody can be told then.
     pub async fn incident(&self, interaction: InteractionId, token: &str, text: &str) -> Result<(), Error> {
-        let mentions = json!({"parse": []});
-        let body = json!({"type": 4, "data": {"content": text, "flags": EPHEMERAL, "allowed_mentions": mentions}});
-        let id = Interaction::new(interaction.0);
-        let first = self.http.create_interaction_response(id, token, &body, Vec::new());
-        match flat(timeout(ACKNOWLEDGE_WITHIN, first).await) {
+        let message = json!({"content": text, "flags": EPHEMERAL, "allowed_mentions": {"parse": []}});
+        let body = json!({"type": 4, "data": message});
+        match flat(timeout(ACKNOWLEDGE_WITHIN, self.respond(interaction, token, &body)).await) {
             Err(Error::AlreadyAcknowledged) => {
-                let body = json!({"content": text, "allowed_mentions": mentions});
-                let edit = self.http.edit_original_interaction_response(token, &body, Vec::new());
-                flat(timeout(CALL_WITHIN, edit).await).map(|_| ())
+                let route = Route::WebhookFollowupMessages { application_id: self.application_id.into(), token };
+                self.message(LightMethod::Post, route, &message).await.map(|_| ())
             }
             first => first,
         }
     }
 
-    /// Registers the commands where they differ, and clears the other scope, so that no command shows twice.
-    ///
-    /// # Errors
-    /// Discord cannot be reached or refuses, with the server it is about.
-    pub async fn register(&self, guilds: &[u64], describe: &Describe) -> anyhow::Result<Registered> {
-        let scope = Scope::from(guilds.is_empty());
-        let defined = slash::definitions(scope, describe);
-        let mut changed = false;
-        for place in places(guilds) {
-            if slash::differs(scope, &defined, &self.registered(place).await?) {
-                self.put(place, &defined).await?;
-                changed = true;
-            }
-        }
-        for place in self.other_places(guilds).await? {
-            if !self.registered(place).await?.is_empty() {
-                self.put(place, &[]).await?;
-                changed = true;
-            }
-        }
-        Ok(Registered { changed })
+    async fn message(
+        &self,
+        method: LightMethod,
+        route: Route<'_>,
+        body: &(impl Serialize + Sync),
+    ) -> Result<MessageId, Error> {
+        let body = serde_json::to_vec(body).map_err(|_| unbuilt())?;
+        self.call::<Only<Message>>(method, route, Some(body)).await.map(|message| MessageId(message.id.get()))
     }
 
-    /// Whether the commands are registered as this version defines them.
-    ///
-    /// # Errors
-    /// As [`Self::register`].
-    pub async fn is_registered(&self, guilds: &[u64], describe: &Describe) -> anyhow::Result<bool> {
-        let scope = Scope::from(guilds.is_empty());
-        let defined = slash::definitions(scope, describe);
-        for place in places(guilds) {
-            if slash::differs(scope, &defined, &self.registered(place).await?) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    /// Any call, answered by something of which `T` is read.
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        method: LightMethod,
+        route: Route<'_>,
+        body: Option<Vec<u8>>,
+    ) -> Result<T, Error> {
+        self.fire(Request::new(route, method).body(body)).await
     }
 
-    /// Removes every command of this application, in both scopes.
-    ///
-    /// # Errors
-    /// As [`Self::register`].
-    pub async fn clear(&self, guilds: &[u64]) -> anyhow::Result<()> {
-        for place in places(guilds).into_iter().chain(self.other_places(guilds).await?) {
-            self.put(place, &[]).await?;
-        }
-        Ok(())
-    }
-
-    /// Global when servers are listed, else the servers the bot is in.
-    async fn other_places(&self, guilds: &[u64]) -> anyhow::Result<Vec<Option<Guild>>> {
-        if !guilds.is_empty() {
-            return Ok(vec![None]);
-        }
-        let servers = flat(timeout(CALL_WITHIN, self.http.get_guilds(None, None)).await);
-        Ok(servers.context("asking Discord for this bot's servers")?.into_iter().map(|guild| Some(guild.id)).collect())
-    }
-
-    async fn registered(&self, place: Option<Guild>) -> anyhow::Result<Vec<Value>> {
-        let params = Some(vec![("with_localizations", "true".to_owned())]);
-        let request = Request::new(self.route(place), LightMethod::Get).params(params);
-        let commands = flat(timeout(CALL_WITHIN, self.http.fire::<Vec<Value>>(request)).await);
-        commands.with_context(|| format!("reading the commands that are registered {}", named(place)))
-    }
-
-    async fn put(&self, place: Option<Guild>, commands: &[CreateCommand]) -> anyhow::Result<()> {
-        let body = Some(serde_json::to_vec(commands)?);
-        let request = Request::new(self.route(place), LightMethod::Put).body(body);
-        let put = flat(timeout(CALL_WITHIN, self.http.fire::<Vec<Value>>(request)).await);
-        put.with_context(|| format!("registering the commands {}", named(place)))?;
-        Ok(())
-    }
-
-    fn route(&self, place: Option<Guild>) -> Route<'static> {
-        let application_id = self.application_id.into();
-        match place {
-            Some(guild_id) => Route::GuildCommands { application_id, guild_id },
-            None => Route::Commands { application_id },
-        }
-    }
-
-    /// What the bot may do in a server, in words, for `reprise check`.
-    ///
-    /// # Errors
-    /// The bot is not in that server, or lacks a permission everywhere there.
-    pub async fn permissions(&self, guild: u64) -> anyhow::Result<String> {
-        let servers = flat(timeout(CALL_WITHIN, self.http.get_guilds(None, None)).await)?;
-        let server = servers.into_iter().find(|server| server.id.get() == guild);
-        let server = server.context("the bot is not there")?;
-        let wanted = Permissions::VIEW_CHANNEL | Permissions::SEND_MESSAGES | Permissions::EMBED_LINKS;
-        let missing = wanted - server.permissions;
-        let all = missing.is_empty() || server.permissions.administrator();
-        anyhow::ensure!(all, "the bot lacks there: {}", missing.get_permission_names().join(", "));
-        Ok("the bot is there, and may view channels, send messages and embed links".to_owned())
+    pub(super) async fn fire<T: DeserializeOwned>(&self, request: Request<'_>) -> Result<T, Error> {
+        flat(timeout(CALL_WITHIN, self.http.fire(request)).await)
     }
 
     /// Throws away what the rate limiter keeps of single interactions: it never does so by itself (stack.md 1.3).
@@ -363,39 +298,58 @@ impl Client {
         let Some(ratelimiter) = &self.http.ratelimiter else { return };
         let routes = ratelimiter.routes();
         let mut routes = routes.write().await;
-        let mut idle = HashMap::new();
-        for (bucket, limit) in routes.drain() {
-            // A lock that is held means a request is under way; a limit that was used up must be remembered.
-            let keep = limit.try_lock().map_or(true, |limit| limit.limit() > 0 && limit.remaining() == 0);
-            if keep {
-                idle.insert(bucket, limit);
-            }
-        }
-        *routes = idle;
+        // serenity counts in the system's time, whatever clock the rest goes by.
+        let now = SystemTime::now();
+        routes.retain(|_, limit| match limit.try_lock() {
+            Ok(limit) => limit.remaining() == 0 && limit.reset().is_some_and(|reset| reset > now),
+            // A request is under way.
+            Err(_) => true,
+        });
     }
 
-    /// How many routes the rate limiter remembers, for tests and metrics.
-    pub async fn rate_limits(&self) -> usize {
-        match &self.http.ratelimiter {
-            Some(ratelimiter) => ratelimiter.routes().read().await.len(),
-            None => 0,
-        }
+    /// How many routes the rate limiter remembers; `None` while it is at work.
+    pub fn rate_limits(&self) -> Option<usize> {
+        let routes = self.http.ratelimiter.as_ref()?.routes();
+        routes.try_read().ok().map(|routes| routes.len())
     }
 }
 
-fn places(guilds: &[u64]) -> Vec<Option<Guild>> {
-    if guilds.is_empty() { vec![None] } else { guilds.iter().map(|guild| Some(Guild::new(*guild))).collect() }
-}
-
-fn named(place: Option<Guild>) -> String {
-    place.map_or_else(|| "globally".to_owned(), |guild| format!("in the server {guild}"))
+/// Asks for a first response by `send`, which is told how long it may take, until the answer is known or nobody waits.
+async fn first_response<F>(send: impl Fn(Instant) -> F) -> Result<(), Error>
+where
+    F: Future<Output = Result<(), Error>>,
+{
+    let end = Instant::now() + ACKNOWLEDGE_WITHIN;
+    let mut may_have_arrived = false;
+    loop {
+        match send(end.min(Instant::now() + ACKNOWLEDGE_TRY)).await {
+            Err(Error::Unanswered { .. }) => may_have_arrived = true,
+            Err(Error::NotSent) => {}
+            // An earlier one of ours had arrived. When none can have, it is somebody else's (discord-rules 8).
+            Err(Error::AlreadyAcknowledged) if may_have_arrived => return Ok(()),
+            answer => return answer,
+        }
+        let again = Instant::now() + ACKNOWLEDGE_PAUSE;
+        if again >= end {
+            return Err(if may_have_arrived { lost() } else { Error::NotSent });
+        }
+        sleep_until(again).await;
+    }
 }
 
 fn flat<T>(answer: Result<serenity::Result<T>, tokio::time::error::Elapsed>) -> Result<T, Error> {
     match answer {
         Ok(answer) => answer.map_err(|error| classify(&error)),
-        Err(_) => Err(Error::Unanswered { hint: "no answer in time".to_owned() }),
+        Err(_) => Err(lost()),
     }
+}
+
+fn lost() -> Error {
+    Error::Unanswered { hint: "no answer in time".to_owned() }
+}
+
+fn unbuilt() -> Error {
+    Error::Refused { code: -1, message: "the request could not be built".to_owned() }
 }
 
 fn classify(error: &serenity::Error) -> Error {
@@ -407,7 +361,7 @@ fn classify(error: &serenity::Error) -> Error {
         serenity::Error::Http(HttpError::Request(error)) if error.is_connect() => Error::NotSent,
         serenity::Error::Http(HttpError::Request(_)) => Error::Unanswered { hint: "the connection broke".to_owned() },
         serenity::Error::Json(_) => Error::Unanswered { hint: "the answer cannot be read".to_owned() },
-        _ => Error::Refused { code: -1, message: "the request could not be built".to_owned() },
+        _ => unbuilt(),
     }
 }
 
@@ -428,7 +382,45 @@ fn by_code(http: u16, code: i64, message: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_first_response_counts_as_ours_only_when_one_of_ours_can_have_arrived() {
+        let ours = [
+            vec![Ok(())],
+            vec![Err(Error::NotSent), Ok(())],
+            vec![Err(lost()), Ok(())],
+            vec![Err(lost()), Err(Error::NotSent), Err(Error::AlreadyAcknowledged)],
+        ];
+        let not_ours = [
+            (vec![Err(Error::AlreadyAcknowledged)], Error::AlreadyAcknowledged),
+            (vec![Err(Error::NotSent), Err(Error::AlreadyAcknowledged)], Error::AlreadyAcknowledged),
+            (vec![Err(Error::Gone { code: 10062 })], Error::Gone { code: 10062 }),
+            (vec![Err(lost()), Err(Error::Gone { code: 10062 })], Error::Gone { code: 10062 }),
+        ];
+        let cases = ours.into_iter().map(|answers| (answers, Ok(())));
+        for (answers, expected) in cases.chain(not_ours.into_iter().map(|(answers, error)| (answers, Err(error)))) {
+            let left = Mutex::new(answers.clone());
+            let ended = first_response(async |_| left.lock().expect("no panic").remove(0)).await;
+            assert_eq!(ended, expected, "{answers:?}");
+            assert!(left.lock().expect("no panic").is_empty(), "{answers:?}: all were needed");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_first_response_is_not_asked_for_when_nobody_waits_any_more() {
+        for (answer, expected) in [(Error::NotSent, Error::NotSent), (lost(), lost())] {
+            let begun = Instant::now();
+            let ended = first_response(async |patience| {
+                assert!(patience <= begun + ACKNOWLEDGE_WITHIN + Duration::from_millis(100));
+                Err(answer.clone())
+            });
+            assert_eq!(ended.await, Err(expected));
+            assert!(begun.elapsed() < Duration::from_secs(3));
+        }
+    }
 
     #[test]
     fn each_code_ends_as_the_table_says() {

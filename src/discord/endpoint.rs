@@ -76,8 +76,11 @@ pub async fn receive(State(endpoint): State<Endpoint>, headers: HeaderMap, body:
         }
         Err(_) => {
             let raw: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-            (endpoint.on_undecodable)(super::sender_of(&raw));
-            StatusCode::BAD_REQUEST.into_response()
+            let sender = super::sender_of(&raw);
+            // Refused, the interaction is over for Discord, and nobody can be told any more.
+            let status = if sender.is_some() { StatusCode::ACCEPTED } else { StatusCode::BAD_REQUEST };
+            (endpoint.on_undecodable)(sender);
+            status.into_response()
         }
     }
 }

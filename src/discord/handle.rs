@@ -9,10 +9,11 @@ use tracing::Instrument as _;
 use super::client::{Client, Error};
 use super::{buttons, slash};
 use crate::app::App;
-use crate::commands::{self, Recorded, Request};
+use crate::commands::{self, Answer, Decision, Recorded, Request};
 use crate::model::Locale;
 use crate::model::ids::InteractionId;
 use crate::reply::Reply;
+use crate::store::deliveries::Incident;
 use crate::{operations, outbox, text};
 
 /// Takes interactions from either transport.
@@ -57,17 +58,21 @@ impl Front {
     }
 
     fn start(&self, request: Request) {
+        let serving = serve(self.app.clone(), self.client.clone(), request.clone());
+        self.hold(request, serving);
+    }
+
+    /// Serves a request by `serving`, on a task of its own: a panic ends there, and the person hears of it.
+    pub fn hold(&self, request: Request, serving: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         let front = self.clone();
         let span = tracing::info_span!("interaction", id = %request.interaction, command = request.command.name());
         self.tasks.spawn(
             async move {
-                // A task of its own, so that a panic ends here and the person hears of it.
-                let serving =
-                    tokio::spawn(serve(front.app.clone(), front.client.clone(), request.clone()).in_current_span());
-                let error = match serving.await {
+                let error = match tokio::spawn(serving.in_current_span()).await {
                     Ok(Ok(())) => return,
                     Ok(Err(error)) => format!("{error:#}"),
-                    Err(error) => error.to_string(),
+                    // Its message may quote anything.
+                    Err(_) => "it panicked".to_owned(),
                 };
                 tracing::error!(incident = %request.interaction, error, "serving an interaction failed");
                 front.say_incident(&request).await;
@@ -76,14 +81,14 @@ impl Front {
         );
     }
 
-    /// Through the rows when there is a receipt, so that nothing is left due; else straight to Discord.
+    /// Through the rows when there is a receipt, so that nothing is left due; else straight to Discord. What was
+    /// decided already is not replaced: whoever works on the rows says it.
     async fn say_incident(&self, request: &Request) {
         let reply = Reply::Incident { number: request.interaction.to_string() };
-        let said = self.app.store.say(request.interaction, &reply, self.app.clock.now()).await;
-        let told = match said {
-            Ok(Some(delivery)) => outbox::deliver(&self.app, &self.client, &delivery).await.is_ok(),
-            Ok(None) => true,
-            Err(_) => false,
+        let told = match self.app.store.say_incident(request.interaction, &reply, self.app.clock.now()).await {
+            Ok(Incident::Said(delivery)) => outbox::deliver(&self.app, &self.client, &delivery).await.is_ok(),
+            Ok(Incident::Decided) => true,
+            Ok(Incident::NoReceipt) | Err(_) => false,
         };
         if !told {
             self.apologise(request.interaction, request.token.expose_secret().to_owned(), request.locale);
@@ -104,11 +109,22 @@ async fn serve(app: App, client: Client, request: Request) -> anyhow::Result<()>
         return Ok(());
     };
     let token = request.token.expose_secret();
-    let acknowledging = client.acknowledge(request.interaction, token, opened.answer);
-    let (acknowledged, decision) = tokio::join!(acknowledging, opened.decide(&app));
-    if let Err(error) = acknowledged {
-        return give_up(&app, &request, &error).await;
-    }
+    let answer = opened.answer;
+    let acknowledging = client.acknowledge(request.interaction, token, answer);
+    let deciding = async { Ok(opened.decide(&app).await) };
+    let decision = match tokio::try_join!(acknowledging, deciding) {
+        Ok(((), decision)) => decision,
+        Err(error) => {
+            tracing::warn!(%error, "could not be acknowledged; nothing was done");
+            // A button stays as it is, and can be pressed again.
+            let waits = matches!(answer, Answer::Public | Answer::Private);
+            if !waits || !matches!(error, Error::Unanswered { .. }) {
+                return app.store.drop_receipt(request.interaction).await;
+            }
+            // It may have been, and then somebody waits for an answer.
+            Decision::Say(Reply::NothingDone)
+        }
+    };
     let recorded = commands::record(&app, &receipt, decision).await?;
     tracing::info!(user = %request.actor.user, "decided");
     let delivery = match recorded {
@@ -120,10 +136,4 @@ async fn serve(app: App, client: Client, request: Request) -> anyhow::Result<()>
         Some(delivery) => outbox::deliver(&app, &client, &delivery).await,
         None => Ok(()),
     }
-}
-
-/// Nothing was done so far, and nobody can be told: the person sees that the application did not respond.
-async fn give_up(app: &App, request: &Request, error: &Error) -> anyhow::Result<()> {
-    tracing::warn!(%error, "could not be acknowledged; nothing was done");
-    app.store.drop_receipt(request.interaction).await
 }

@@ -71,6 +71,17 @@ pub struct Claimed {
 type Row = (String, i64, bool, i64, String, Option<i64>, i64);
 type Envelope = (String, String, bool, i64, Option<i64>, Option<String>, i64);
 
+/// What an incident met.
+#[derive(Debug)]
+pub enum Incident {
+    /// It is the answer; the delivery is claimed.
+    Said(Box<Claimed>),
+    /// There is a decision, or somebody else is about to make one.
+    Decided,
+    /// The interaction is not known here.
+    NoReceipt,
+}
+
 macro_rules! claim_sql {
     ($lock:literal) => {
         concat!(
@@ -164,15 +175,24 @@ impl Store {
         tx.commit().await
     }
 
-    /// The newest text for an answer, in whatever state. For what comes after an incident.
+    /// Answers a fresh receipt with an incident, unless somebody has decided it.
     ///
     /// # Errors
-    /// The database failed.
-    pub async fn say(&self, cause: InteractionId, reply: &Reply, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
+    /// The database failed; nothing was written.
+    pub async fn say_incident(&self, cause: InteractionId, reply: &Reply, now: Timestamp) -> anyhow::Result<Incident> {
         let mut tx = self.begin().await?;
+        let sql = "UPDATE receipt SET state = 'decided' WHERE interaction = $1 AND state = 'received' AND attempts = 1";
+        if execute!(&mut tx, sql, cause.as_i64()).context("ending a receipt with an incident")? == 0 {
+            let known = fetch!(&mut tx, (i64,), "SELECT attempts FROM receipt WHERE interaction = $1", cause.as_i64());
+            return Ok(if known.context("looking for a receipt")?.is_some() {
+                Incident::Decided
+            } else {
+                Incident::NoReceipt
+            });
+        }
         let claimed = say(&mut tx, Text::last(cause, reply), now).await?;
         tx.commit().await?;
-        Ok(claimed)
+        Ok(claimed.map_or(Incident::Decided, |claimed| Incident::Said(Box::new(claimed))))
     }
 }
 

@@ -14,6 +14,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use prometheus_client::metrics::counter::Counter;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -33,6 +34,7 @@ const CONNECTIONS: u32 = 4;
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
+    written: Counter,
 }
 
 #[derive(Clone, Debug)]
@@ -45,38 +47,51 @@ enum Pool {
     Postgres(PgPool),
 }
 
+/// A transaction. Counted when it is committed and has changed rows: asking for work that is not there costs nothing.
+pub(crate) struct Tx {
+    on: On,
+    changed: bool,
+    written: Counter,
+}
+
 /// A transaction on either database.
-pub(crate) enum Tx {
+pub(crate) enum On {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
 }
 
 /// Runs a statement in a transaction and says how many rows it changed.
 macro_rules! execute {
-    ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $tx {
-            $crate::store::Tx::Sqlite(tx) => {
-                sqlx::query($sql)$(.bind($bind))*.execute(&mut **tx).await.map(|done| done.rows_affected())
+    ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {{
+        let tx: &mut $crate::store::Tx = $tx;
+        let done = match &mut tx.on {
+            $crate::store::On::Sqlite(on) => {
+                sqlx::query($sql)$(.bind($bind))*.execute(&mut **on).await.map(|done| done.rows_affected())
             }
-            $crate::store::Tx::Postgres(tx) => {
-                sqlx::query($sql)$(.bind($bind))*.execute(&mut **tx).await.map(|done| done.rows_affected())
+            $crate::store::On::Postgres(on) => {
+                sqlx::query($sql)$(.bind($bind))*.execute(&mut **on).await.map(|done| done.rows_affected())
             }
-        }
-    };
+        };
+        tx.saw($sql, done.as_ref().is_ok_and(|rows| *rows > 0));
+        done
+    }};
 }
 
 /// Fetches at most one row as a tuple, in a transaction.
 macro_rules! fetch {
-    ($tx:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $tx {
-            $crate::store::Tx::Sqlite(tx) => {
-                sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_optional(&mut **tx).await
+    ($tx:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {{
+        let tx: &mut $crate::store::Tx = $tx;
+        let row = match &mut tx.on {
+            $crate::store::On::Sqlite(on) => {
+                sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_optional(&mut **on).await
             }
-            $crate::store::Tx::Postgres(tx) => {
-                sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_optional(&mut **tx).await
+            $crate::store::On::Postgres(on) => {
+                sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_optional(&mut **on).await
             }
-        }
-    };
+        };
+        tx.saw($sql, matches!(row, Ok(Some(_))));
+        row
+    }};
 }
 
 /// Reads rows as tuples, outside a transaction.
@@ -95,16 +110,19 @@ macro_rules! read {
 
 /// Claims a row: `$sql` is a macro that takes the suffix which makes concurrent claimants pass each other by.
 macro_rules! claim {
-    ($tx:expr, $row:ty, $sql:ident $(, $bind:expr)* $(,)?) => {
-        match $tx {
-            $crate::store::Tx::Sqlite(tx) => {
-                sqlx::query_as::<_, $row>($sql!(""))$(.bind($bind))*.fetch_optional(&mut **tx).await
+    ($tx:expr, $row:ty, $sql:ident $(, $bind:expr)* $(,)?) => {{
+        let tx: &mut $crate::store::Tx = $tx;
+        let row = match &mut tx.on {
+            $crate::store::On::Sqlite(on) => {
+                sqlx::query_as::<_, $row>($sql!(""))$(.bind($bind))*.fetch_optional(&mut **on).await
             }
-            $crate::store::Tx::Postgres(tx) => {
-                sqlx::query_as::<_, $row>($sql!("FOR UPDATE SKIP LOCKED"))$(.bind($bind))*.fetch_optional(&mut **tx).await
+            $crate::store::On::Postgres(on) => {
+                sqlx::query_as::<_, $row>($sql!("FOR UPDATE SKIP LOCKED"))$(.bind($bind))*.fetch_optional(&mut **on).await
             }
-        }
-    };
+        };
+        tx.saw($sql!(""), matches!(row, Ok(Some(_))));
+        row
+    }};
 }
 
 pub(crate) use {claim, execute, fetch, read};
@@ -134,7 +152,7 @@ impl Store {
         migrations().run(&write).await.context("bringing the SQLite database up to date")?;
         let read = pool().max_connections(CONNECTIONS).connect_with(options.read_only(true)).await;
         let read = read.context("opening the SQLite database for reading")?;
-        Ok(Self { pool: Pool::Sqlite { write, read } })
+        Ok(Self { pool: Pool::Sqlite { write, read }, written: Counter::default() })
     }
 
     async fn open_postgres(url: &str) -> anyhow::Result<Self> {
@@ -150,7 +168,7 @@ impl Store {
         };
         let pool = pool.context("connecting to the PostgreSQL database of store.url")?;
         migrations().run(&pool).await.context("bringing the PostgreSQL database up to date")?;
-        Ok(Self { pool: Pool::Postgres(pool) })
+        Ok(Self { pool: Pool::Postgres(pool), written: Counter::default() })
     }
 
     /// Whether the database answers.
@@ -205,25 +223,39 @@ impl Store {
         Ok(rows.first().map_or(0, |row| row.0))
     }
 
+    /// Counts the transactions that have changed rows.
+    pub fn written(&self) -> Counter {
+        self.written.clone()
+    }
+
     pub(crate) async fn begin(&self) -> anyhow::Result<Tx> {
-        let tx = match &self.pool {
+        let on = match &self.pool {
             // IMMEDIATE takes the write lock at once, so that no transaction fails half-way for want of it.
-            Pool::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await.context(BEGINNING)?),
-            Pool::Postgres(pool) => Tx::Postgres(pool.begin().await.context(BEGINNING)?),
+            Pool::Sqlite { write, .. } => On::Sqlite(write.begin_with("BEGIN IMMEDIATE").await.context(BEGINNING)?),
+            Pool::Postgres(pool) => On::Postgres(pool.begin().await.context(BEGINNING)?),
         };
-        Ok(tx)
+        Ok(Tx { on, changed: false, written: self.written.clone() })
     }
 }
 
 const BEGINNING: &str = "beginning a transaction";
 
 impl Tx {
+    /// Notes whether a statement that met rows has changed them.
+    fn saw(&mut self, sql: &str, rows: bool) {
+        self.changed |= rows && !sql.trim_start().starts_with("SELECT");
+    }
+
     pub(crate) async fn commit(self) -> anyhow::Result<()> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+        match self.on {
+            On::Sqlite(tx) => tx.commit().await,
+            On::Postgres(tx) => tx.commit().await,
         }
-        .context("committing a transaction")
+        .context("committing a transaction")?;
+        if self.changed {
+            self.written.inc();
+        }
+        Ok(())
     }
 }
 

@@ -2,19 +2,24 @@
 
 mod support;
 
+mod acknowledge;
 mod bad_input;
 mod check;
 mod container;
+mod endpoint;
 mod faults;
-mod language;
 mod gateway;
+mod incident;
+mod language;
 mod mapping;
 mod offers;
 mod page;
 mod program;
+mod registering;
 mod restart;
 mod retry;
 mod running;
 mod scope;
+mod secrets;
 mod transport;
 mod upgrade;

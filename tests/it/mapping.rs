@@ -1,6 +1,7 @@
 //! Who acts as whom: administrators decide, the bot checks by itself, and a restart changes nothing.
 
 use sandbox::discord::Typing;
+use sandbox::discord::permissions::Target;
 
 use crate::support::{MANAGE_SERVER, World, stories};
 
@@ -8,6 +9,7 @@ stories![
     an_administrator_sets_shows_lists_and_removes_a_mapping,
     somebody_without_a_mapping_is_told_the_exact_next_step,
     nobody_else_administers,
+    a_server_that_opens_the_command_to_everybody_opens_nothing,
     manage_server_counts_only_in_a_listed_server,
     help_and_whoami_are_private,
 ];
@@ -51,7 +53,6 @@ async fn somebody_without_a_mapping_is_told_the_exact_next_step(world: &mut Worl
 
 async fn nobody_else_administers(world: &mut World) -> anyhow::Result<()> {
     world.start().await?;
-    // An administrator of the server may let anybody use the command; the bot still refuses.
     let typing = command(world.dev, world.channel, "mapping show").option("user", world.dev.to_string().as_str());
     assert!(world.discord.type_command(typing).is_err(), "Discord hides the command");
     world.stop().await?;
@@ -61,6 +62,29 @@ async fn nobody_else_administers(world: &mut World) -> anyhow::Result<()> {
     assert!(whoami.contains("administer"), "{whoami}");
     let whoami = world.ask(command(world.dev, world.channel, "whoami")).await?.text();
     assert!(!whoami.contains("administer"), "{whoami}");
+    Ok(())
+}
+
+/// An administrator of the server may let anybody use the command (discord-rules 3); the bot refuses by itself.
+async fn a_server_that_opens_the_command_to_everybody_opens_nothing(world: &mut World) -> anyhow::Result<()> {
+    world.start().await?;
+    world.discord.permit_command(world.guild, "mapping", Target::Role(world.guild), true);
+    let me = world.stranger.to_string();
+    for typing in [
+        world.command(world.stranger, "mapping set").option("user", me.as_str()).option("uid", "root"),
+        world.command(world.stranger, "mapping remove").option("user", world.dev.to_string().as_str()),
+        world.command(world.stranger, "mapping show").option("user", world.dev.to_string().as_str()),
+        world.command(world.stranger, "mapping list"),
+    ] {
+        let name = typing.command.clone();
+        let answer = world.ask(typing).await?;
+        let text = answer.text();
+        assert!(answer.ephemeral() && text.contains("administrators") && !text.contains("dev.uid"), "{name}: {text}");
+    }
+    let whoami = world.ask(world.command(world.stranger, "whoami")).await?.text();
+    assert!(!whoami.contains("root"), "{whoami}");
+    let whoami = world.ask(world.command(world.dev, "whoami")).await?.text();
+    assert!(whoami.contains("dev.uid"), "{whoami}");
     Ok(())
 }
 

@@ -11,6 +11,8 @@ stories![
     an_interaction_that_cannot_be_decoded_is_counted,
     health_readiness_and_metrics_answer,
     half_a_request_does_not_hold_up_the_stop,
+    limits_of_interactions_that_are_over_are_forgotten_in_time,
+    a_proxy_of_the_environment_is_not_asked_for_what_is_led_elsewhere,
     without_a_gateway_address_the_start_fails,
 ];
 
@@ -37,7 +39,9 @@ async fn commands_are_registered_only_when_they_differ(world: &mut World) -> any
     world.stop().await?;
     world.set("discord.guild_ids", "");
     world.start().await?;
-    assert!(world.discord.commands(Scope::Guild(world.guild)).is_empty(), "moving to global clears the server's");
+    let guild = Scope::Guild(world.guild);
+    let cleared = |discord: &sandbox::discord::Discord| discord.commands(guild).is_empty().then_some(());
+    world.discord.wait_for("moving to global to clear the server's", cleared).await;
     assert!(!world.discord.commands(Scope::Global).is_empty());
     Ok(())
 }
@@ -85,6 +89,54 @@ async fn half_a_request_does_not_hold_up_the_stop(world: &mut World) -> anyhow::
     let told = std::time::Instant::now();
     world.stop().await?;
     assert!(told.elapsed() < std::time::Duration::from_secs(6), "{:?}", told.elapsed());
+    Ok(())
+}
+
+async fn limits_of_interactions_that_are_over_are_forgotten_in_time(world: &mut World) -> anyhow::Result<()> {
+    world.start().await?;
+    for _ in 0..12 {
+        world.ask(world.command(world.dev, "whoami")).await?;
+    }
+    let remembered = async |world: &World| {
+        let metrics = world.get("/metrics").await?.1;
+        let line = metrics.lines().find_map(|line| line.strip_prefix("reprise_discord_rate_limits "));
+        anyhow::Ok(line.unwrap_or_default().parse::<u32>()?)
+    };
+    assert!(remembered(world).await? >= 12, "one for each acknowledgement");
+    world.pass(std::time::Duration::from_secs(61));
+    let forgotten = async {
+        while remembered(world).await? > 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), forgotten).await?
+}
+
+/// `discord.connect_to` leads to the double; a proxy would lead to the real Discord.
+async fn a_proxy_of_the_environment_is_not_asked_for_what_is_led_elsewhere(world: &mut World) -> anyhow::Result<()> {
+    use tokio::io::AsyncReadExt as _;
+    let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = format!("http://{}", proxy.local_addr()?);
+    let command = |world: &World, connect_to: &str| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_reprise"));
+        command.args(["commands", "register"]).current_dir(world.folder()).kill_on_drop(true);
+        command.env_clear().envs(world.environment()).env("REPRISE__DISCORD__CONNECT_TO", connect_to);
+        command.env("HTTPS_PROXY", &address).env("https_proxy", &address).output()
+    };
+    let led_elsewhere = command(world, &world.discord.connect_to().to_string()).await?;
+    assert!(led_elsewhere.status.success(), "{}", String::from_utf8_lossy(&led_elsewhere.stderr));
+    assert!(!world.discord.commands(Scope::Guild(world.guild)).is_empty());
+    // Without it the operator's proxy is used.
+    let asked = async {
+        let mut connection = proxy.accept().await?.0;
+        let mut request = [0; 23];
+        connection.read_exact(&mut request).await?;
+        anyhow::Ok(String::from_utf8_lossy(&request).into_owned())
+    };
+    let (direct, asked) = tokio::join!(command(world, ""), asked);
+    assert!(!direct?.status.success());
+    assert_eq!(asked?, "CONNECT discord.com:443");
     Ok(())
 }
 

@@ -34,7 +34,7 @@ pub enum Database {
     Postgres,
 }
 
-/// Real time that a bot may take to end by itself.
+/// Real time that a bot may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One test per story and database.
@@ -202,6 +202,16 @@ impl World {
         variables
     }
 
+    /// What a bot of this world is configured with.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        Settings::load(&[], self.environment().into_iter()).map_err(|faults| anyhow::anyhow!("{faults}"))
+    }
+
+    /// The bot's time.
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
@@ -237,8 +247,7 @@ impl World {
     pub async fn begin(&mut self) -> anyhow::Result<()> {
         // Discord lets a bot identify once in five seconds (discord-rules 7).
         self.pass(Duration::from_secs(5));
-        let settings =
-            Settings::load(&[], self.environment().into_iter()).map_err(|faults| anyhow::anyhow!("{faults}"))?;
+        let settings = self.settings()?;
         let listener = tokio::net::TcpListener::bind(settings.http.listen).await?;
         let address = format!("http://{}", listener.local_addr()?);
         let shutdown = CancellationToken::new();
@@ -271,7 +280,7 @@ impl World {
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         let bot = self.bot.take().context("the bot runs")?;
         bot.shutdown.cancel();
-        bot.running.await?
+        tokio::time::timeout(PATIENCE, bot.running).await.context("it does not stop")??
     }
 
     /// The process dies: nothing is finished, nothing is said.
@@ -343,6 +352,21 @@ impl World {
             discord.answer(interaction).filter(|message| !message.thinking() && message.text().contains(part))
         };
         self.discord.wait_for(&what, shows).await
+    }
+
+    /// Waits until no row is left to do.
+    pub async fn settled(&self) -> anyhow::Result<()> {
+        let store = self.store().await?;
+        let done = async {
+            while store.left_to_do().await? > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            anyhow::Ok(())
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(10), done).await;
+        in_time.with_context(|| format!("rows are left to do\n{}", self.logs.text()))??;
+        store.close().await;
+        Ok(())
     }
 
     async fn end(mut self) {
