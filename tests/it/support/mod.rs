@@ -122,6 +122,11 @@ fn skip_aloud() {
     });
 }
 
+/// In memory where the system has that: hundreds of databases that sync to one disk would wait for each other.
+fn folder() -> std::io::Result<tempfile::TempDir> {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
+}
+
 async fn postgres_schema(server: &str) -> anyhow::Result<String> {
     use sqlx::Connection as _;
     static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
@@ -149,7 +154,7 @@ impl World {
         bkci.add_project("demo");
         let pipeline = bkci.add_pipeline("demo", "nightly");
         bkci.permit("dev.uid", "demo", &pipeline, &[Right::View, Right::Execute]);
-        let folder = tempfile::tempdir()?;
+        let folder = folder()?;
         let sqlite = format!("sqlite://{}/reprise.db", folder.path().display());
         let store_url = if store_url.is_empty() { sqlite } else { store_url };
         std::fs::write(folder.path().join("ca.pem"), discord.ca_pem())?;
