@@ -134,6 +134,12 @@ impl Gateway {
         self.sessions.values().filter(|session| session.connection.is_some()).count()
     }
 
+    /// What each session that is connected now asked to be told (`discord-rules.md` 7).
+    pub fn intents(&self) -> Vec<u64> {
+        let connected = self.sessions.values().filter(|session| session.connection.is_some());
+        connected.map(|session| session.intents).collect()
+    }
+
     /// Session starts that are left today.
     pub fn identifies_left(&self, now_ms: i64) -> usize {
         let today = self.identifies_ms.iter().filter(|at| now_ms - **at < 86_400_000).count();

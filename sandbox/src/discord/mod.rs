@@ -262,6 +262,11 @@ impl Discord {
         self.look_at(|state| state.gateway.connected())
     }
 
+    /// The intents of each of them.
+    pub fn gateway_intents(&self) -> Vec<u64> {
+        self.look_at(|state| state.gateway.intents())
+    }
+
     /// Closes every gateway connection with this code (`discord-rules.md` 7).
     pub fn close_gateway(&self, code: u16) {
         self.change(|state| state.gateway.to_all(|| ToClient::Close(code, "Closed on order.")));

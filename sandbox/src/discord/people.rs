@@ -202,6 +202,11 @@ impl Discord {
         })
     }
 
+    /// Hands the same message over once more, as happens ("at-least-zero-times", `discord-rules.md` 7).
+    pub fn redeliver_message(&self, message: u64) {
+        self.change(|state| state.tell_message("MESSAGE_CREATE", message));
+    }
+
     /// Deletes a message, as somebody who may does by hand. Private ones are dismissed.
     pub fn delete_message(&self, message: u64) {
         self.change(|state| remove(state, message));
