@@ -48,7 +48,8 @@
 //!
 //! 1. Discord delivers an interaction by websocket ([`discord::gateway`]) or by signed POST ([`discord::endpoint`]). Both
 //!    hand it to [`discord::handle`] and do nothing else.
-//! 2. [`discord::slash::read`] makes a [`commands::Request`] of it.
+//! 2. [`discord::slash::read`] makes a [`commands::Request`] of it. A command in words enters here, through
+//!    [`discord::message::read`]: there is nothing to acknowledge, everybody reads the answer, and it is a reply.
 //! 3. [`commands::open`] looks at the request and our own rows, and settles where the answer appears. The receipt is
 //!    written; then the interaction is acknowledged while, at the same time, [`commands::Opened::decide`] reads the build
 //!    as that person's UID. Nothing was changed at BK-CI so far.
@@ -61,7 +62,8 @@
 //! 6. [`operations::carry_out`] asks BK-CI, once. A lost answer is never repeated: the build is read until it shows the
 //!    next attempt and who started it, or for 75 s; later looks still correct the message.
 //! 7. [`store::Store::conclude`] writes outcome and delivery in one transaction.
-//! 8. [`outbox`] edits the reply; after the interaction's 15 minutes, the same message by the bot's own token.
+//! 8. [`outbox`] edits the reply; after the interaction's 15 minutes, the same message by the bot's own token. To words it
+//!    replies, once, and edits that reply.
 //!
 //! Four write transactions on the happy path: receipt, operation, conclusion, delivered.
 

@@ -1,12 +1,13 @@
 //! Says what rows want said: renders a delivery in the reader's language and sends it.
 //!
 //! An answer edits the interaction's reply, which may be repeated without harm. Once the interaction's token is gone
-//! the same message is edited by the bot's own token. What was private is never said in public.
+//! the same message is edited by the bot's own token. What was asked in words is answered by a reply, edited likewise.
+//! What was private is never said in public.
 
 use std::time::Duration;
 
 use crate::app::App;
-use crate::discord::client::{Client, Error};
+use crate::discord::client::{Client, Error, NO_HISTORY};
 use crate::discord::render::{self, Rendered};
 use crate::model::ids::MessageId;
 use crate::model::{Timestamp, millis};
@@ -136,7 +137,14 @@ async fn post(client: &Client, delivery: &Claimed, rendered: &Rendered, token: O
 }
 
 async fn create(client: &Client, delivery: &Claimed, rendered: &Rendered) -> Sent {
-    match client.create_message(delivery.channel, rendered.create_message(&nonce(delivery))).await {
+    let nonce = nonce(delivery);
+    let say = |reply_to| client.create_message(delivery.channel, rendered.create_message(&nonce, reply_to));
+    let created = match say(delivery.reply_to.map(|message| (delivery.channel, message))).await {
+        // Where the bot may not read what was said before, it may still speak.
+        Err(Error::Forbidden { code: NO_HISTORY }) => say(None).await,
+        created => created,
+    };
+    match created {
         // After a lost answer Discord gives back the message that was made then, with the text of then.
         Ok(message) if delivery.attempts > 1 => Sent::Became(message),
         Ok(message) => Sent::Arrived(Some(message)),

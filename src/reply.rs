@@ -57,6 +57,10 @@ pub enum Reply {
         /// What is wrong with it.
         mistake: Mistake,
     },
+    /// What was asked in words is answered to one person alone, so not here.
+    SeeWhoami,
+    /// The build is being read; what becomes of the wish will be said in this place.
+    Reading,
     /// The person has no mapping.
     NotMapped {
         /// The person.
@@ -101,6 +105,9 @@ pub enum Reply {
         uid: Option<Uid>,
         /// Whether they may administer mappings.
         administrator: bool,
+        /// Whether commands in words are answered too.
+        #[serde(default)]
+        words: bool,
     },
     /// A mapping was added or changed.
     MappingSet {
@@ -273,6 +280,8 @@ pub enum Why {
     Risk(scope::Why),
     /// The operator wants every retry to be confirmed.
     Always,
+    /// The asker wanted to see it first, in words.
+    Preview,
     /// The program was interrupted, and too much time has passed since the person asked (house 4.3).
     Late,
 }

@@ -11,10 +11,12 @@ use tokio_util::task::TaskTracker;
 use crate::app::{App, Wake};
 use crate::bkci;
 use crate::clock::Clock;
+use crate::commands::spoken::Told;
 use crate::config::{self, Settings};
+use crate::discord::OnMessage;
 use crate::discord::client::{self, Client};
 use crate::discord::endpoint::Endpoint;
-use crate::discord::gateway::{Gateway, Status};
+use crate::discord::gateway::{Ears, Gateway, Status};
 use crate::discord::handle::Front;
 use crate::model::Locale;
 use crate::model::ids::InteractionId;
@@ -70,7 +72,7 @@ async fn supervise(app: &App, listener: TcpListener, shutdown: &CancellationToke
     tracing::info!(changed = registered.changed, "commands are registered");
 
     let tasks = TaskTracker::new();
-    let front = Front { app: app.clone(), client: client.clone(), tasks: tasks.clone() };
+    let front = Front { app: app.clone(), client: client.clone(), tasks: tasks.clone(), told: Told::default() };
     let gateway = match settings.discord.transport {
         config::Transport::Gateway => Some(Gateway::connect(&discord_options(settings)?, app.clock.clone()).await?),
         config::Transport::Http => None,
@@ -98,7 +100,7 @@ async fn supervise(app: &App, listener: TcpListener, shutdown: &CancellationToke
     let serving = http::serve(listener, router, workers_stop.clone());
     let interactions = async {
         match gateway {
-            Some(gateway) => gateway.run(on_interaction(&front), on_undecodable(&front), shutdown.clone()).await,
+            Some(gateway) => gateway.run(ears(&front), shutdown.clone()).await,
             None => {
                 shutdown.cancelled().await;
                 Ok(())
@@ -159,6 +161,16 @@ fn tidy_elsewhere(app: &App, client: &Client, workers: &TaskTracker, stop: &Canc
             Some(Ok(_)) | None => {}
         }
     });
+}
+
+fn ears(front: &Front) -> Ears {
+    let hearing = front.clone();
+    let message: OnMessage = Arc::new(move |message, bot| hearing.hear(&message, bot));
+    Ears {
+        interaction: on_interaction(front),
+        undecodable: on_undecodable(front),
+        message: front.app.settings.discord.words.then_some(message),
+    }
 }
 
 fn on_interaction(front: &Front) -> crate::discord::OnInteraction {

@@ -97,6 +97,7 @@ help-retry = /retry project pipeline build: retry a failed or cancelled build as
 help-unmapped = /retry needs a DevOps user. Ask an administrator to link you; /whoami shows the exact command.
 help-whoami = /whoami: as whom you act.
 help-mapping = /mapping set, remove, show, list: who acts as whom.
+help-words = In words too, for everybody to read: { $usage }
 mapping-set-title = Mapping set
 mapping-set-body = { $user } acts at BK-CI as { $uid }.
 mapping-before = Before: { $uid }.
@@ -186,6 +187,10 @@ words-excludes = { $flag } cannot be used together with { $other }.
 words-unclosed = This quotation has no end.
 words-glued = Leave a blank after the quotation.
 words-usage = Like this: { $usage }
+see-whoami-title = That is for you alone
+see-whoami-body = Nothing was done. Type `/whoami`: the answer is shown to you and nobody else.
+reading-title = Reading the build …
+reading-body = Nothing was done so far. This message will say what becomes of it.
 
 # Commands and options, as Discord shows them.
 
@@ -219,6 +224,7 @@ confirm-body = { $why } This retries { $scope }. Nothing was done yet. Only { $w
 confirm-skips-stage = Every failed task of a stage would be skipped.
 confirm-not-failed = The build did not fail.
 confirm-always = Retries are confirmed here.
+confirm-preview = A preview was asked for.
 confirm-late = The bot was interrupted, and too much time has passed to go on without asking.
 button-run = Run this
 button-cancel = Cancel

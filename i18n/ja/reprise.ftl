@@ -97,6 +97,7 @@ help-retry = /retry project pipeline build：失敗またはキャンセルさ�
 help-unmapped = /retry には DevOps ユーザーとの連携が必要です。管理者に依頼してください。必要なコマンドは /whoami で確認できます。
 help-whoami = /whoami：誰として操作するかを表示します。
 help-mapping = /mapping set、remove、show、list：誰が誰として操作するかを管理します。
+help-words = 文章でも依頼できます（全員に表示されます）：{ $usage }
 mapping-set-title = マッピングを設定しました
 mapping-set-body = { $user } は BK-CI で { $uid } として操作します。
 mapping-before = 以前：{ $uid }。
@@ -186,6 +187,10 @@ words-excludes = { $flag } は { $other } と同時に使えません。
 words-unclosed = この引用符が閉じられていません。
 words-glued = 引用符の後に空白を入れてください。
 words-usage = 書き方：{ $usage }
+see-whoami-title = ご本人だけにお答えします
+see-whoami-body = 何もしていません。`/whoami` と入力してください。回答はあなただけに表示されます。
+reading-title = ビルドを読み取っています…
+reading-body = まだ何も実行していません。結果はこのメッセージでお知らせします。
 
 # Commands and options, as Discord shows them.
 
@@ -219,6 +224,7 @@ confirm-body = { $why }これは{ $scope }を実行します。まだ何も実�
 confirm-skips-stage = ステージの失敗したタスクをすべてスキップします。
 confirm-not-failed = このビルドは失敗していません。
 confirm-always = ここでは再試行のたびに確認します。
+confirm-preview = プレビューの依頼です。
 confirm-late = ボットが中断し、時間が経ったため、確認なしには続けません。
 button-run = 実行する
 button-cancel = キャンセル

@@ -97,6 +97,7 @@ help-retry = /retry project pipeline build：以 { $uid } 的身份重试失败�
 help-unmapped = 使用 /retry 前需要关联 DevOps 用户。请联系管理员；/whoami 会显示所需的命令。
 help-whoami = /whoami：您以谁的身份操作。
 help-mapping = /mapping set、remove、show、list：管理谁以谁的身份操作。
+help-words = 也可用文字输入，所有人可见：{ $usage }
 mapping-set-title = 映射已设置
 mapping-set-body = { $user } 在 BK-CI 中以 { $uid } 的身份操作。
 mapping-before = 此前：{ $uid }。
@@ -186,6 +187,10 @@ words-excludes = { $flag } 不能与 { $other } 同时使用。
 words-unclosed = 此处的引号没有结束。
 words-glued = 引号之后请留一个空格。
 words-usage = 正确写法：{ $usage }
+see-whoami-title = 此内容仅供您本人查看
+see-whoami-body = 未执行任何操作。请输入 `/whoami`，其回复只有您能看到。
+reading-title = 正在读取构建……
+reading-body = 目前尚未执行任何操作。结果将更新在本消息中。
 
 # Commands and options, as Discord shows them.
 
@@ -219,6 +224,7 @@ confirm-body = { $why }这将运行{ $scope }。尚未执行任何操作。只�
 confirm-skips-stage = 将跳过一个阶段中所有失败的插件。
 confirm-not-failed = 该构建并未失败。
 confirm-always = 此处的重试都需要确认。
+confirm-preview = 这是所要求的预览。
 confirm-late = 机器人曾被中断，时间已久，不能不经确认继续。
 button-run = 执行
 button-cancel = 取消

@@ -2,6 +2,7 @@
 
 use super::{Opened, Request, private};
 use crate::app::App;
+use crate::config::Transport;
 use crate::policy;
 use crate::reply::Reply;
 
@@ -15,5 +16,7 @@ pub(super) async fn whoami(app: &App, request: &Request) -> anyhow::Result<Opene
 pub(super) async fn help(app: &App, request: &Request) -> anyhow::Result<Opened> {
     let uid = app.store.mapping(request.actor.user).await?.map(|mapping| mapping.uid);
     let administrator = policy::administers(&app.settings, &request.actor, &request.place);
-    Ok(private(Reply::Help { uid, administrator }))
+    let discord = &app.settings.discord;
+    let words = discord.words && discord.transport == Transport::Gateway;
+    Ok(private(Reply::Help { uid, administrator, words }))
 }

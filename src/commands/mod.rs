@@ -8,6 +8,7 @@ mod help;
 mod mapping;
 mod press;
 pub mod retry;
+pub mod spoken;
 pub mod words;
 
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::app::App;
 use crate::model::ids::{InteractionId, MessageId, OfferId, Uid, UserId};
 use crate::model::{Actor, Locale, Place, Timestamp};
 use crate::policy;
-use crate::reply::{Offer, Outcome, Reply, Verb, Why};
+use crate::reply::{Mistake, Offer, Outcome, Reply, Verb, Why};
 use crate::store::deliveries::Text;
 use crate::store::operations::{self, Intention, Wish};
 use crate::store::{Tx, deliveries, mappings, offers, receipts};
@@ -27,15 +28,15 @@ use crate::store::{Tx, deliveries, mappings, offers, receipts};
 /// A wish that is older is not carried out without asking again (house 4.3).
 pub const FRESH: Duration = Duration::from_secs(30);
 
-/// What we read out of an interaction.
+/// What we read out of an interaction, or out of a message that is a command in words.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The interaction it came from; also the id of everything that follows from it.
+    /// The interaction it came from, or the message: Discord gives no id twice. Also the id of everything that follows
+    /// from it.
     pub interaction: InteractionId,
-    /// Lets the bot answer until [`Self::token_expires`]; as secret as a password until then.
-    pub token: SecretString,
-    /// 15 minutes after the interaction was made (discord-rules 1).
-    pub token_expires: Timestamp,
+    /// Lets the bot answer an interaction until the moment given, 15 minutes after it was made (discord-rules 1); as
+    /// secret as a password until then. A message has none.
+    pub token: Option<(SecretString, Timestamp)>,
     /// Who asked.
     pub actor: Actor,
     /// Where.
@@ -48,6 +49,16 @@ pub struct Request {
     pub origin: Origin,
     /// What.
     pub command: Command,
+}
+
+impl Request {
+    /// The message that asked in words, if that is what it came from.
+    pub fn asked_in(&self) -> Option<MessageId> {
+        match self.origin {
+            Origin::Command | Origin::Button { .. } => None,
+            Origin::Message => Some(MessageId(self.interaction.0)),
+        }
+    }
 }
 
 /// What a person used to ask for something.
@@ -63,6 +74,8 @@ pub enum Origin {
         /// Only the person who pressed sees that message.
         private: bool,
     },
+    /// A message that starts with the bot's mention: everybody reads the answer.
+    Message,
 }
 
 /// Where the answer appears; settled from the request and our own rows, before the acknowledgement.
@@ -138,6 +151,13 @@ pub enum Command {
         /// Of which offer.
         offer: OfferId,
     },
+    /// Words that are no command.
+    Mistaken {
+        /// What was typed after the mention.
+        typed: String,
+        /// What is wrong with it.
+        mistake: Mistake,
+    },
 }
 
 impl Command {
@@ -152,12 +172,13 @@ impl Command {
             Self::Whoami => "whoami",
             Self::Help => "help",
             Self::Press { verb, .. } => verb.as_str(),
+            Self::Mistaken { .. } => "mistaken",
         }
     }
 }
 
 /// The options of `/retry`, as typed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryOptions {
     /// English name of the project.
     pub project: String,
@@ -234,6 +255,14 @@ pub enum Recorded {
 /// # Errors
 /// The store failed; nothing was acknowledged or done.
 pub async fn open(app: &App, request: &Request) -> anyhow::Result<Opened> {
+    let opened = look(app, request).await?;
+    Ok(match request.origin {
+        Origin::Command | Origin::Button { .. } => opened,
+        Origin::Message => opened.in_public(),
+    })
+}
+
+async fn look(app: &App, request: &Request) -> anyhow::Result<Opened> {
     if !policy::serves(&app.settings.discord, request.place.guild) {
         return Ok(private(Reply::ServerNotServed));
     }
@@ -246,6 +275,9 @@ pub async fn open(app: &App, request: &Request) -> anyhow::Result<Opened> {
         Command::Whoami => help::whoami(app, request).await,
         Command::Help => help::help(app, request).await,
         Command::Press { verb, offer } => press::open(app, request, *verb, offer).await,
+        Command::Mistaken { typed, mistake } => {
+            Ok(private(Reply::Mistaken { typed: typed.clone(), mistake: *mistake }))
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Answer, Decision, Next, Opened, Request, RetryOptions, private};
+use super::{Action, Answer, Decision, Next, Opened, Origin, Request, RetryOptions, private};
 use crate::app::App;
 use crate::bkci;
 use crate::config::Confirm;
@@ -25,7 +25,7 @@ pub struct Wanted {
     part: scope::Wanted,
     as_user: Uid,
     asked_by: UserId,
-    preview: bool,
+    preview: Option<Answer>,
 }
 
 /// A settled wish, and what it would run.
@@ -45,9 +45,12 @@ pub(super) async fn open(app: &App, request: &Request, options: &RetryOptions) -
     Ok(match parse(options) {
         Ok((build, part)) => {
             let cause = request.interaction;
-            let preview = options.preview;
+            let preview = options.preview.then_some(match request.origin {
+                Origin::Command | Origin::Button { .. } => Answer::Private,
+                Origin::Message => Answer::Public,
+            });
             let wanted = Wanted { cause, build, part, as_user: mapping.uid, asked_by: user, preview };
-            let answer = if preview { Answer::Private } else { Answer::Public };
+            let answer = preview.unwrap_or(Answer::Public);
             Opened { answer, next: Next::Retry(Box::new(wanted)) }
         }
         Err(reply) => private(*reply),
@@ -109,10 +112,12 @@ fn settle(wanted: Wanted, build: &Build, link: Option<String>, (confirm, now): (
     };
     about.scope = Some(scope.clone());
     let planned = Planned { plan: what_runs(build, &scope), wish: Wish::new(about, wanted.as_user, build) };
-    if !wanted.preview && why.is_none() {
-        return Decision::Do(Action::Retry(Box::new(planned)));
-    }
-    let why = why.filter(|_| !wanted.preview);
+    let why = match wanted.preview {
+        None if why.is_none() => return Decision::Do(Action::Retry(Box::new(planned))),
+        None => why,
+        Some(answer) if answer.is_private() => None,
+        Some(_) => why.or(Some(Why::Preview)),
+    };
     let (reply, offer) = propose(planned, wanted.cause, (why, now));
     Decision::Propose(reply, Box::new(offer))
 }

@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 
+use super::{Command, RetryOptions};
 use crate::model::ids::UserId;
 use crate::reply::{Flag, Mistake, RetryOption, Slip};
 
@@ -15,30 +16,21 @@ use crate::reply::{Flag, Mistake, RetryOption, Slip};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Words {
     /// `retry PROJECT PIPELINE BUILD …`
-    Retry(Retry),
+    Retry(RetryOptions),
     /// `help`
     Help,
     /// `whoami`
     Whoami,
 }
 
-/// The options of `retry`, as typed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Retry {
-    /// English name of the project.
-    pub project: String,
-    /// Id or name.
-    pub pipeline: String,
-    /// Id, number, `latest` or a link.
-    pub build: String,
-    /// Retry from here.
-    pub task: Option<String>,
-    /// Skip this. Never together with `task` or `failed_jobs`.
-    pub skip: Option<String>,
-    /// Only failed jobs.
-    pub failed_jobs: bool,
-    /// Show first, do nothing yet.
-    pub preview: bool,
+impl From<Words> for Command {
+    fn from(words: Words) -> Self {
+        match words {
+            Words::Retry(options) => Self::Retry(options),
+            Words::Help => Self::Help,
+            Words::Whoami => Self::Whoami,
+        }
+    }
 }
 
 /// A message, as far as it tells whether it is a command.
@@ -87,9 +79,9 @@ pub fn parse(text: &str) -> Result<Words, Mistake> {
     }
 }
 
-fn retry(text: &str, mut tokens: Tokens<'_>) -> Result<Retry, Mistake> {
+fn retry(text: &str, mut tokens: Tokens<'_>) -> Result<RetryOptions, Mistake> {
     let mut named = Vec::new();
-    let mut retry = Retry::default();
+    let mut retry = RetryOptions::default();
     while let Some(token) = tokens.next().transpose()? {
         match token.flag {
             Some(given) => take(&mut retry, &given, token.at, &mut tokens)?,
@@ -105,7 +97,7 @@ fn retry(text: &str, mut tokens: Tokens<'_>) -> Result<Retry, Mistake> {
     Ok(retry)
 }
 
-fn take(retry: &mut Retry, given: &Given, at: usize, tokens: &mut Tokens<'_>) -> Result<(), Mistake> {
+fn take(retry: &mut RetryOptions, given: &Given, at: usize, tokens: &mut Tokens<'_>) -> Result<(), Mistake> {
     let slip = |slip| Err(Mistake { at, slip });
     let Some(flag) = given.flag else {
         return slip(Slip::UnknownFlag);
@@ -154,27 +146,25 @@ impl Words {
         match self {
             Self::Help => "help".to_owned(),
             Self::Whoami => "whoami".to_owned(),
-            Self::Retry(retry) => retry.print(),
+            Self::Retry(options) => print(options),
         }
     }
 }
 
-impl Retry {
-    fn print(&self) -> String {
-        let Self { project, pipeline, build, task, skip, failed_jobs, preview } = self;
-        let mut line = format!("retry {} {} {}", quoted(project), quoted(pipeline), quoted(build));
-        for (flag, value) in [(Flag::Task, task), (Flag::Skip, skip)] {
-            if let Some(value) = value {
-                let _ = write!(line, " {} {}", flag.name(), quoted(value));
-            }
+fn print(options: &RetryOptions) -> String {
+    let RetryOptions { project, pipeline, build, task, skip, failed_jobs, preview } = options;
+    let mut line = format!("retry {} {} {}", quoted(project), quoted(pipeline), quoted(build));
+    for (flag, value) in [(Flag::Task, task), (Flag::Skip, skip)] {
+        if let Some(value) = value {
+            let _ = write!(line, " {} {}", flag.name(), quoted(value));
         }
-        for (flag, given) in [(Flag::FailedJobs, *failed_jobs), (Flag::Preview, *preview)] {
-            if given {
-                let _ = write!(line, " {}", flag.name());
-            }
-        }
-        line
     }
+    for (flag, given) in [(Flag::FailedJobs, *failed_jobs), (Flag::Preview, *preview)] {
+        if given {
+            let _ = write!(line, " {}", flag.name());
+        }
+    }
+    line
 }
 
 /// A word as it stands where it needs no quotes.
@@ -395,7 +385,7 @@ mod tests {
             preview in any::<bool>(),
         ) -> Words {
             let skip = skip.filter(|_| task.is_none() && !failed_jobs);
-            Words::Retry(Retry { project, pipeline, build, task, skip, failed_jobs, preview })
+            Words::Retry(RetryOptions { project, pipeline, build, task, skip, failed_jobs, preview })
         }
     }
 

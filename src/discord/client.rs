@@ -39,6 +39,9 @@ const CALL_WITHIN: Duration = Duration::from_secs(20);
 /// The names that `discord.connect_to` stands in for.
 const HOSTS: [&str; 2] = ["discord.com", "cdn.discordapp.com"];
 
+/// Why a reply is refused where the bot may not read what was said before (discord-rules 5, 8).
+pub const NO_HISTORY: i64 = 160_002;
+
 /// Only the asker sees it (discord-rules 1).
 const EPHEMERAL: u64 = 64;
 
@@ -371,6 +374,7 @@ fn by_code(http: u16, code: i64, message: &str) -> Error {
         (_, 40060) => Error::AlreadyAcknowledged,
         // 50027 comes with 401 and means the interaction's token, not ours.
         (_, 10003 | 10004 | 10008 | 10015 | 10062 | 50027) => Error::Gone { code },
+        (_, NO_HISTORY) => Error::Forbidden { code },
         (401, _) => Error::Unauthorized,
         (403, _) => Error::Forbidden { code },
         (404, _) => Error::Gone { code },
@@ -431,6 +435,7 @@ mod tests {
             (400, 40060, "acknowledged already (40060)"),
             (403, 50001, "not allowed there (50001)"),
             (403, 50013, "not allowed there (50013)"),
+            (400, 160_002, "not allowed there (160002)"),
             (401, 0, "Discord does not accept the bot's token (discord.token)"),
             (429, 0, "rate limited"),
             (502, -1, "no usable answer (HTTP 502)"),

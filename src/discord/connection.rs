@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serenity::all::{
-    ClientBuilder, ConnectionStage, Context, Event, EventHandler, GatewayIntents, Http, Interaction, OnlineStatus,
-    RawEventHandler, Ready, ShardId, ShardManager, ShardStageUpdateEvent,
+    ClientBuilder, ConnectionStage, Context, Event, EventHandler, GatewayIntents, Http, Interaction, Message,
+    OnlineStatus, RawEventHandler, Ready, ShardId, ShardManager, ShardStageUpdateEvent,
 };
 use serenity::async_trait;
 use tokio::runtime::{Builder, Handle};
@@ -20,7 +20,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{OnInteraction, OnUndecodable};
+use super::{OnInteraction, OnMessage, OnUndecodable};
+use crate::model::ids::UserId;
 
 /// How often the pulse beats while serenity lets anything else run.
 const BEAT_EVERY: Duration = Duration::from_millis(100);
@@ -28,11 +29,26 @@ const BEAT_EVERY: Duration = Duration::from_millis(100);
 /// How long serenity may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// What is done with what arrives. Both are called in the runtime that started the connection.
+/// To whom what arrives is handed over. All are called in the runtime that started the connection.
 #[derive(Clone)]
-pub(super) struct Hands {
-    pub on_interaction: OnInteraction,
-    pub on_undecodable: OnUndecodable,
+pub struct Ears {
+    /// Interactions.
+    pub interaction: OnInteraction,
+    /// Interactions that serenity cannot decode.
+    pub undecodable: OnUndecodable,
+    /// Messages, if the bot shall hear them at all.
+    pub message: Option<OnMessage>,
+}
+
+impl Ears {
+    /// Interactions come without an intent. A message's text comes without the privileged one when the bot is mentioned
+    /// in it, and it is for nobody else (discord-rules 7).
+    fn intents(&self) -> GatewayIntents {
+        match &self.message {
+            Some(_) => GatewayIntents::GUILD_MESSAGES,
+            None => GatewayIntents::empty(),
+        }
+    }
 }
 
 /// A connection. Dropped, it is cut without a goodbye.
@@ -47,13 +63,13 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Starts to connect to `url`, and connects again by itself as far as serenity can.
-    pub fn start(http: Http, url: String, hands: Hands) -> anyhow::Result<Self> {
+    pub fn start(http: Http, url: String, ears: Ears) -> anyhow::Result<Self> {
         let (goodbye, cut) = (CancellationToken::new(), CancellationToken::new());
         let (told, ended) = oneshot::channel();
         let (beats, news, shards) = (Arc::default(), Arc::default(), Arc::default());
         let connection = Self { goodbye, cut, beats, news, shards, ended };
         let (home, news) = (Handle::current(), connection.news());
-        let handler = Handler { hands, home, news, cut: connection.cut.clone() };
+        let handler = Handler { ears, home, news, bot: OnceLock::new(), cut: connection.cut.clone() };
         let (goodbye, cut) = (connection.goodbye.clone(), connection.cut.clone());
         let (beats, shards) = (connection.beats.clone(), connection.shards.clone());
         let log = tracing::dispatcher::get_default(Clone::clone);
@@ -132,7 +148,7 @@ async fn connect(
     shards: &OnceLock<Arc<ShardManager>>,
 ) -> serenity::Result<()> {
     let handler = Arc::new(handler);
-    let building = ClientBuilder::new_with_http(http, GatewayIntents::empty());
+    let building = ClientBuilder::new_with_http(http, handler.ears.intents());
     let building = building.event_handler_arc(handler.clone()).raw_event_handler(RawHandler(handler));
     let mut client = building.await?;
     // serenity asked for itself, and would have fallen back to the real gateway.
@@ -157,15 +173,18 @@ async fn say_goodbye(told: &CancellationToken, shards: &OnceLock<Arc<ShardManage
 }
 
 struct Handler {
-    hands: Hands,
+    ears: Ears,
     home: Handle,
+    /// As who this is connected; not always the application's id.
+    bot: OnceLock<UserId>,
     news: Arc<Notify>,
     cut: CancellationToken,
 }
 
 #[async_trait]
 impl EventHandler for Handler {
-    async fn ready(&self, _: Context, _: Ready) {
+    async fn ready(&self, _: Context, ready: Ready) {
+        self.bot.get_or_init(|| UserId(ready.user.id.get()));
         self.news.notify_one();
     }
 
@@ -176,7 +195,14 @@ impl EventHandler for Handler {
     async fn interaction_create(&self, _: Context, interaction: Interaction) {
         if !self.cut.is_cancelled() {
             let _at_home = self.home.enter();
-            (self.hands.on_interaction)(interaction);
+            (self.ears.interaction)(interaction);
+        }
+    }
+
+    async fn message(&self, _: Context, message: Message) {
+        if let (Some(hear), Some(bot), false) = (&self.ears.message, self.bot.get(), self.cut.is_cancelled()) {
+            let _at_home = self.home.enter();
+            hear(message, *bot);
         }
     }
 }
@@ -191,6 +217,6 @@ impl RawEventHandler for RawHandler {
             return;
         }
         let _at_home = self.0.home.enter();
-        (self.0.hands.on_undecodable)(super::sender_of(&event.value));
+        (self.0.ears.undecodable)(super::sender_of(&event.value));
     }
 }

@@ -1,4 +1,4 @@
-//! The websocket transport: stays connected, hands interactions over and does nothing else.
+//! The websocket transport: stays connected, hands interactions and messages over, and does nothing else.
 //!
 //! serenity is watched from outside, since some ends of a connection leave it spinning or silent (stack.md 1.4), and it
 //! would fall back to the real gateway where another one was named. A lost connection shows in `/readyz` at once, and
@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{self, Options};
-use super::connection::{Connection, Hands};
-use super::{OnInteraction, OnUndecodable};
+use super::connection::Connection;
+pub use super::connection::Ears;
 use crate::clock::Clock;
 use crate::model::Timestamp;
 
@@ -106,25 +106,20 @@ impl Gateway {
     ///
     /// # Errors
     /// Discord does not let this bot in, with the key to look at; or the connection is lost for good.
-    pub async fn run(
-        self,
-        on_interaction: OnInteraction,
-        on_undecodable: OnUndecodable,
-        shutdown: CancellationToken,
-    ) -> anyhow::Result<()> {
-        let ended = self.stay(&Hands { on_interaction, on_undecodable }, &shutdown).await;
+    pub async fn run(self, ears: Ears, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let ended = self.stay(&ears, &shutdown).await;
         let fault = ended.as_ref().err().map_or_else(|| "stopped".to_owned(), ToString::to_string);
         self.status.set(Some(&fault));
         ended
     }
 
     /// One connection after the other. serenity resumes by itself where it can; this replaces what is stuck.
-    async fn stay(&self, hands: &Hands, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    async fn stay(&self, ears: &Ears, shutdown: &CancellationToken) -> anyhow::Result<()> {
         let mut well = self.clock.now();
         let mut closed: Option<Timestamp> = None;
         loop {
             let http = client::http(&self.options)?.build();
-            let mut connection = Connection::start(http, self.url.clone(), hands.clone())?;
+            let mut connection = Connection::start(http, self.url.clone(), ears.clone())?;
             let watched = shutdown.run_until_cancelled(self.watch(&mut connection, &mut well)).await;
             let Some(broken) = watched else {
                 connection.leave().await;

@@ -1,22 +1,30 @@
 //! What happens to an interaction, whichever way it arrived: read it, look at our rows, write the receipt, acknowledge
 //! it within Discord's three seconds while BK-CI is read, record the decision, and go straight on with what was recorded.
+//! A message that is a command in words goes the same way, except that there is nothing to acknowledge.
+
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
-use serenity::all::Interaction;
+use serenity::all::{Interaction, Message};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use super::client::{Client, Error};
-use super::{buttons, slash};
+use super::{buttons, message, render, slash};
 use crate::app::App;
-use crate::commands::{self, Answer, Decision, Recorded, Request};
-use crate::model::Locale;
-use crate::model::ids::InteractionId;
+use crate::commands::spoken::Told;
+use crate::commands::{self, Answer, Decision, FRESH, Opened, Origin, Recorded, Request};
+use crate::model::ids::{InteractionId, UserId};
+use crate::model::{Locale, Timestamp};
 use crate::reply::Reply;
-use crate::store::deliveries::Incident;
-use crate::{operations, outbox, text};
+use crate::store::deliveries::{Incident, Text};
+use crate::{operations, outbox, policy, text};
 
-/// Takes interactions from either transport.
+/// A message has no "thinking…": when the decision takes longer, it is said that the build is being read. Well within the
+/// five seconds after which somebody must see something (contract 5).
+const QUIET: Duration = Duration::from_millis(2_500);
+
+/// Takes interactions from either transport, and messages from the gateway.
 #[derive(Clone)]
 pub struct Front {
     /// The parts.
@@ -25,6 +33,8 @@ pub struct Front {
     pub client: Client,
     /// What is in hand; awaited when the program stops.
     pub tasks: TaskTracker,
+    /// Who was told what in public.
+    pub told: Told,
 }
 
 impl Front {
@@ -47,6 +57,15 @@ impl Front {
         }
     }
 
+    /// Starts to serve a message if it is a command in words, and returns at once. Where commands are not served, nothing
+    /// is said at all.
+    pub fn hear(&self, message: &Message, bot: UserId) {
+        let Some(request) = message::read(message, bot) else { return };
+        if policy::serves(&self.app.settings.discord, request.place.guild) {
+            self.start(request);
+        }
+    }
+
     /// Tells the person of an interaction that nothing could be done with it.
     pub fn apologise(&self, interaction: InteractionId, token: String, locale: Locale) {
         let client = self.client.clone();
@@ -58,7 +77,7 @@ impl Front {
     }
 
     fn start(&self, request: Request) {
-        let serving = serve(self.app.clone(), self.client.clone(), request.clone());
+        let serving = serve(self.clone(), request.clone());
         self.hold(request, serving);
     }
 
@@ -90,8 +109,22 @@ impl Front {
             Ok(Incident::Decided) => true,
             Ok(Incident::NoReceipt) | Err(_) => false,
         };
-        if !told {
-            self.apologise(request.interaction, request.token.expose_secret().to_owned(), request.locale);
+        if told {
+            return;
+        }
+        match &request.token {
+            Some((token, _)) => {
+                self.apologise(request.interaction, token.expose_secret().to_owned(), request.locale);
+            }
+            None => {
+                let (channel, nonce) = (request.place.channel, format!("{}i", request.interaction));
+                let reply_to = request.asked_in().map(|message| (channel, message));
+                let message = render::message(&text::say(&reply, request.guild_locale));
+                if let Err(error) = self.client.create_message(channel, message.create_message(&nonce, reply_to)).await
+                {
+                    tracing::warn!(%error, "the person could not be told of an incident");
+                }
+            }
         }
     }
 }
@@ -101,39 +134,91 @@ fn incident(interaction: InteractionId, locale: Locale) -> String {
     format!("**{}**\n{}", sentence.title, sentence.body)
 }
 
-async fn serve(app: App, client: Client, request: Request) -> anyhow::Result<()> {
-    let received = app.clock.now();
-    let opened = commands::open(&app, &request).await?;
-    let Some(receipt) = app.store.receive(&request, opened.answer, received).await? else {
+async fn serve(front: Front, mut request: Request) -> anyhow::Result<()> {
+    let (app, client) = (&front.app, &front.client);
+    let now = app.clock.now();
+    if request.origin == Origin::Message {
+        request.guild_locale = app.store.guild_locale(request.place.guild).await?.unwrap_or_default();
+    }
+    let opened = commands::open(app, &request).await?;
+    if request.origin == Origin::Message
+        && let Some(line) = opened.line()
+        && !front.told.is_news(request.actor.user, line, now)
+    {
+        tracing::info!(?line, "said within the hour; not said again");
+        return Ok(());
+    }
+    let Some(receipt) = app.store.receive(&request, opened.answer, (uttered(&request, now), now)).await? else {
         tracing::info!("delivered before; nothing to do");
         return Ok(());
     };
-    let token = request.token.expose_secret();
-    let answer = opened.answer;
-    let acknowledging = client.acknowledge(request.interaction, token, answer);
-    let deciding = async { Ok(opened.decide(&app).await) };
-    let decision = match tokio::try_join!(acknowledging, deciding) {
-        Ok(((), decision)) => decision,
-        Err(error) => {
-            tracing::warn!(%error, "could not be acknowledged; nothing was done");
-            // A button stays as it is, and can be pressed again.
-            let waits = matches!(answer, Answer::Public | Answer::Private);
-            if !waits || !matches!(error, Error::Unanswered { .. }) {
-                return app.store.drop_receipt(request.interaction).await;
+    let decision = match &request.token {
+        Some((token, _)) => {
+            let answer = opened.answer;
+            let acknowledging = client.acknowledge(request.interaction, token.expose_secret(), answer);
+            let deciding = async { Ok(tokio::join!(opened.decide(app), note_language(app, &request)).0) };
+            match tokio::try_join!(acknowledging, deciding) {
+                Ok(((), decision)) => decision,
+                Err(error) => {
+                    tracing::warn!(%error, "could not be acknowledged; nothing was done");
+                    // A button stays as it is, and can be pressed again.
+                    let waits = matches!(answer, Answer::Public | Answer::Private);
+                    if !waits || !matches!(error, Error::Unanswered { .. }) {
+                        return app.store.drop_receipt(request.interaction).await;
+                    }
+                    // It may have been, and then somebody waits for an answer.
+                    Decision::Say(Reply::NothingDone)
+                }
             }
-            // It may have been, and then somebody waits for an answer.
-            Decision::Say(Reply::NothingDone)
         }
+        None => decide_aloud(&front, &request, opened).await?,
     };
-    let recorded = commands::record(&app, &receipt, decision).await?;
+    let recorded = commands::record(app, &receipt, decision).await?;
     tracing::info!(user = %request.actor.user, "decided");
     let delivery = match recorded {
         Recorded::Answer(delivery) => Some(*delivery),
-        Recorded::Operation(operation) => operations::carry_out(&app, &operation).await?,
+        Recorded::Operation(operation) => operations::carry_out(app, &operation).await?,
         Recorded::Nothing => None,
     };
     match delivery {
-        Some(delivery) => outbox::deliver(&app, &client, &delivery).await,
+        Some(delivery) => outbox::deliver(app, client, &delivery).await,
         None => Ok(()),
+    }
+}
+
+/// When a wish was uttered. An interaction that comes late cannot be acknowledged; a message that a resumed connection
+/// brings late is an old wish. Small differences between Discord's clock and ours mean nothing.
+fn uttered(request: &Request, now: Timestamp) -> Timestamp {
+    let typed = slash::made(request.interaction.0);
+    if request.origin == Origin::Message && now.since(typed) > FRESH { typed } else { now }
+}
+
+/// Decides, and says meanwhile that the build is being read when that takes long.
+async fn decide_aloud(front: &Front, request: &Request, opened: Opened) -> anyhow::Result<Decision> {
+    let (app, client) = (&front.app, &front.client);
+    let deciding = opened.decide(app);
+    tokio::pin!(deciding);
+    tokio::select! {
+        decision = &mut deciding => return Ok(decision),
+        () = app.clock.sleep(QUIET) => {}
+    }
+    let text = Text { cause: request.interaction, post: false, reply: &Reply::Reading, closing: false };
+    // The row first, so that it is surely older than the answer; then Discord, for which nothing else waits.
+    if let Some(delivery) = app.store.say(text, app.clock.now()).await? {
+        let (app, client) = (app.clone(), client.clone());
+        let saying = async move {
+            if let Err(error) = outbox::deliver(&app, &client, &delivery).await {
+                tracing::warn!(error = format!("{error:#}"), "an interim text could not be said");
+            }
+        };
+        front.tasks.spawn(saying.in_current_span());
+    }
+    Ok(deciding.await)
+}
+
+/// Keeps in which language the server is answered, for what is asked there in words. Only a convenience.
+async fn note_language(app: &App, request: &Request) {
+    if let Err(error) = app.store.note_guild_locale(request.place.guild, request.guild_locale).await {
+        tracing::warn!(error = format!("{error:#}"), "the server's language could not be kept");
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use serenity::all::Interaction;
+use serenity::all::{Interaction, Message};
+
+use crate::model::ids::UserId;
 
 pub mod buttons;
 pub mod client;
@@ -10,12 +12,16 @@ mod connection;
 pub mod endpoint;
 pub mod gateway;
 pub mod handle;
+pub mod message;
 mod registration;
 pub mod render;
 pub mod slash;
 
 /// What a transport does with an interaction: hand it over, and nothing else.
 pub type OnInteraction = Arc<dyn Fn(Interaction) + Send + Sync>;
+
+/// What the gateway does with a message, and as which user it is there itself: hand both over, and nothing else.
+pub type OnMessage = Arc<dyn Fn(Message, UserId) + Send + Sync>;
 
 /// What a transport does with an interaction that serenity cannot decode: its id and token, where they can be read.
 pub type OnUndecodable = Arc<dyn Fn(Option<(u64, String)>) + Send + Sync>;

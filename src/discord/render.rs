@@ -1,11 +1,13 @@
 //! From a sentence to a message, within Discord's limits (discord-rules 4). No message pings anybody.
 
 use serenity::all::{
-    ButtonStyle, Colour, CreateActionRow, CreateAllowedMentions, CreateButton, CreateEmbed,
-    CreateInteractionResponseFollowup, CreateMessage, EditInteractionResponse, EditMessage, Nonce,
+    ButtonStyle, ChannelId as Channel, Colour, CreateActionRow, CreateAllowedMentions, CreateButton, CreateEmbed,
+    CreateInteractionResponseFollowup, CreateMessage, EditInteractionResponse, EditMessage, MessageId as Message,
+    MessageReference, MessageReferenceKind, Nonce,
 };
 
 use super::buttons;
+use crate::model::ids::{ChannelId, MessageId};
 use crate::reply::Verb;
 use crate::text::{Button, Sentence, Tone, cut};
 
@@ -83,19 +85,30 @@ impl Rendered {
         EditMessage::new().embed(self.embed.clone()).components(self.components.clone()).allowed_mentions(nobody())
     }
 
-    /// As a new message of the bot; the same `nonce` makes the same message within minutes.
-    pub fn create_message(&self, nonce: &str) -> CreateMessage {
-        CreateMessage::new()
+    /// As a new message of the bot, perhaps a reply; the same `nonce` makes the same message within minutes.
+    pub fn create_message(&self, nonce: &str, reply_to: Option<(ChannelId, MessageId)>) -> CreateMessage {
+        let message = CreateMessage::new()
             .embed(self.embed.clone())
             .components(self.components.clone())
             .allowed_mentions(nobody())
             .nonce(Nonce::String(nonce.to_owned()))
-            .enforce_nonce(true)
+            .enforce_nonce(true);
+        match reply_to {
+            Some((channel, replied)) => message.reference_message(reference(channel, replied)),
+            None => message,
+        }
     }
 }
 
+/// A message that was deleted meanwhile is no fault: then the answer stands by itself.
+fn reference(channel: ChannelId, replied: MessageId) -> MessageReference {
+    MessageReference::new(MessageReferenceKind::Default, Channel::new(channel.0))
+        .message_id(Message::new(replied.0))
+        .fail_if_not_exists(false)
+}
+
 fn nobody() -> CreateAllowedMentions {
-    CreateAllowedMentions::new()
+    CreateAllowedMentions::new().replied_user(false)
 }
 
 fn colour(tone: Tone) -> Colour {
@@ -139,12 +152,20 @@ mod tests {
         let row = json["components"][0]["components"].as_array().expect("a row");
         assert_eq!((row.len(), row[0]["custom_id"].as_str()), (2, Some("run:1234567890123456789")));
         assert!(row.iter().all(|button| length(button["label"].as_str().expect("a label")) <= LABEL_MAX));
-        let created = serde_json::to_value(rendered.create_message("7r1")).expect("JSON");
+        let created = serde_json::to_value(rendered.create_message("7r1", None)).expect("JSON");
         let edited = serde_json::to_value(rendered.edit_message()).expect("JSON");
         for sent in [&created, &edited] {
             assert_eq!(sent["allowed_mentions"]["parse"], serde_json::json!([]));
             assert_eq!(sent["embeds"][0], *embed);
         }
         assert_eq!((&created["nonce"], &created["enforce_nonce"]), (&"7r1".into(), &true.into()));
+        let reply =
+            serde_json::to_value(rendered.create_message("7r1", Some((ChannelId(3), MessageId(4))))).expect("JSON");
+        let reference = &reply["message_reference"];
+        assert_eq!((&reference["message_id"], &reference["fail_if_not_exists"]), (&"4".into(), &false.into()));
+        assert_eq!(
+            reply["allowed_mentions"],
+            serde_json::json!({"parse": [], "users": [], "roles": [], "replied_user": false})
+        );
     }
 }

@@ -185,11 +185,10 @@ pub(super) struct Envelope<'a> {
 impl Envelope<'_> {
     pub(super) fn request(&self, origin: Origin, command: Command) -> Request {
         let permissions = self.member.permissions.unwrap_or_else(Permissions::empty);
-        let made = Timestamp((self.interaction.get() >> 22).cast_signed() + DISCORD_EPOCH_MS);
+        let made = made(self.interaction.get());
         Request {
             interaction: InteractionId(self.interaction.get()),
-            token: self.token.to_owned().into(),
-            token_expires: made.plus(TOKEN_LIFE),
+            token: Some((self.token.to_owned().into(), made.plus(TOKEN_LIFE))),
             actor: Actor {
                 user: UserId(self.user.get()),
                 roles: self.member.roles.iter().map(|role| RoleId(role.get())).collect(),
@@ -202,6 +201,11 @@ impl Envelope<'_> {
             command,
         }
     }
+}
+
+/// When Discord made what has this id.
+pub(super) fn made(id: u64) -> Timestamp {
+    Timestamp((id >> 22).cast_signed() + DISCORD_EPOCH_MS)
 }
 
 fn text(options: &[ResolvedOption<'_>], name: &str) -> Option<String> {

@@ -62,6 +62,8 @@ pub struct Claimed {
     pub channel: ChannelId,
     /// The message it is, once Discord has told us.
     pub message: Option<MessageId>,
+    /// The message that asked in words: the answer replies to it.
+    pub reply_to: Option<MessageId>,
     /// Lets us answer until the moment given.
     pub token: Option<(SecretString, Timestamp)>,
     /// The fence, and how often it was tried.
@@ -69,7 +71,7 @@ pub struct Claimed {
 }
 
 type Row = (String, i64, bool, i64, String, Option<i64>, i64);
-type Envelope = (String, String, bool, i64, Option<i64>, Option<String>, i64);
+type Envelope = (String, String, bool, i64, Option<i64>, Option<i64>, Option<String>, i64);
 
 /// What an incident met.
 #[derive(Debug)]
@@ -175,6 +177,17 @@ impl Store {
         tx.commit().await
     }
 
+    /// Puts a text into the row of its message, claimed when nobody else is at it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn say(&self, text: Text<'_>, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
+        let mut tx = self.begin().await?;
+        let claimed = say(&mut tx, text, now).await?;
+        tx.commit().await?;
+        Ok(claimed)
+    }
+
     /// Answers a fresh receipt with an incident, unless somebody has decided it.
     ///
     /// # Errors
@@ -233,10 +246,10 @@ pub(crate) async fn offer(tx: &mut Tx, text: Text<'_>, now: Timestamp) -> anyhow
 }
 
 async fn claimed(tx: &mut Tx, (id, cause, post, revision, reply, message, attempts): Row) -> anyhow::Result<Claimed> {
-    let sql = "SELECT locale, guild_locale, private, channel, message, token, token_expires_ms FROM receipt
-               WHERE interaction = $1";
+    let sql = "SELECT locale, guild_locale, private, channel, message, reply_to, token, token_expires_ms
+               FROM receipt WHERE interaction = $1";
     let envelope = fetch!(tx, Envelope, sql, cause).context("reading the receipt of a delivery")?;
-    let (locale, guild_locale, private, channel, answered_in, token, expires_ms) =
+    let (locale, guild_locale, private, channel, answered_in, reply_to, token, expires_ms) =
         envelope.with_context(|| format!("delivery {id} answers an interaction without a receipt"))?;
     let message = if post { message } else { message.or(answered_in) };
     Ok(Claimed {
@@ -249,6 +262,7 @@ async fn claimed(tx: &mut Tx, (id, cause, post, revision, reply, message, attemp
         private: private && !post,
         channel: ChannelId::from_i64(channel),
         message: message.map(MessageId::from_i64),
+        reply_to: reply_to.map(MessageId::from_i64),
         token: token.map(|token| (SecretString::from(token), Timestamp(expires_ms))),
         attempts,
     })

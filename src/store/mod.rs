@@ -5,6 +5,7 @@
 //! the count is still theirs. Safety rests on that fence, never on a clock.
 
 pub mod deliveries;
+pub mod guilds;
 pub mod mappings;
 pub mod offers;
 pub mod operations;
@@ -268,6 +269,7 @@ fn migrations() -> Migrator {
     let scripts = [
         (1, "init", include_str!("migrations/0001_init.sql")),
         (2, "offers", include_str!("migrations/0002_offers.sql")),
+        (3, "words", include_str!("migrations/0003_words.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -1,4 +1,5 @@
-//! Receipts: interactions that we are about to acknowledge. The only rows that hold an interaction's token.
+//! Receipts: interactions that we are about to acknowledge, and messages that are commands in words. The only rows that
+//! hold an interaction's token.
 
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub struct Claimed {
     pub request: Request,
     /// Whether the answer is for the asker only; settled when it was acknowledged.
     pub private: bool,
-    /// When it arrived.
+    /// When it arrived; of a message that came late, when it was typed.
     pub received: Timestamp,
     /// The fence.
     pub attempts: i64,
@@ -56,11 +57,17 @@ macro_rules! claim_sql {
 }
 
 impl Store {
-    /// Writes the receipt of a request, leased to the caller. `None`: this interaction was delivered before.
+    /// Writes the receipt of a request, uttered then and leased to the caller from now on. `None`: it was delivered
+    /// before.
     ///
     /// # Errors
     /// The database failed; the interaction must not be acknowledged.
-    pub async fn receive(&self, request: &Request, answer: Answer, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
+    pub async fn receive(
+        &self,
+        request: &Request,
+        answer: Answer,
+        (uttered, now): (Timestamp, Timestamp),
+    ) -> anyhow::Result<Option<Claimed>> {
         let kept = Kept {
             actor: request.actor.clone(),
             place: request.place,
@@ -72,28 +79,30 @@ impl Store {
         let (private, message) = (answer.is_private(), answer.takes_the_place_of());
         let locale = if private { request.locale } else { request.guild_locale };
         let sql = "INSERT INTO receipt (interaction, state, token, token_expires_ms, request, private, locale,
-                       guild_locale, channel, message, received_ms, lease_until_ms, attempts)
-                   VALUES ($1, 'received', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1)
+                       guild_locale, channel, message, reply_to, received_ms, lease_until_ms, attempts)
+                   VALUES ($1, 'received', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)
                    ON CONFLICT (interaction) DO NOTHING";
+        let token = request.token.as_ref();
         let mut tx = self.begin().await?;
         let written = execute!(
             &mut tx,
             sql,
             request.interaction.as_i64(),
-            request.token.expose_secret(),
-            request.token_expires.0,
+            token.map(|(token, _)| token.expose_secret()),
+            token.map_or(0, |(_, expires)| expires.0),
             serde_json::to_string(&kept)?,
             private,
             locale.as_str(),
             request.guild_locale.as_str(),
             request.place.channel.as_i64(),
             message.map(MessageId::as_i64),
-            now.0,
+            request.asked_in().map(MessageId::as_i64),
+            uttered.0,
             now.plus(LEASE).0,
         )
         .context("writing a receipt")?;
         tx.commit().await?;
-        Ok((written == 1).then(|| Claimed { request: request.clone(), private, received: now, attempts: 1 }))
+        Ok((written == 1).then(|| Claimed { request: request.clone(), private, received: uttered, attempts: 1 }))
     }
 
     /// Claims a receipt that was left without a decision.
@@ -149,8 +158,7 @@ fn claimed((interaction, token, expires_ms, request, private, received_ms, attem
     let kept: Kept = serde_json::from_str(&request).with_context(|| format!("reading receipt {interaction}"))?;
     let request = Request {
         interaction,
-        token: SecretString::from(token.unwrap_or_default()),
-        token_expires: Timestamp(expires_ms),
+        token: token.map(|token| (SecretString::from(token), Timestamp(expires_ms))),
         actor: kept.actor,
         place: kept.place,
         locale: kept.locale,

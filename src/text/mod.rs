@@ -135,6 +135,8 @@ pub fn say(reply: &Reply, locale: Locale) -> Sentence {
             simple(Tone::Bad, fl!(t, "skip-and-failed-jobs-title"), fl!(t, "skip-and-failed-jobs-body"))
         }
         Reply::Mistaken { typed, mistake } => typed::mistaken(t, typed, *mistake),
+        Reply::SeeWhoami => simple(Tone::Neutral, fl!(t, "see-whoami-title"), fl!(t, "see-whoami-body")),
+        Reply::Reading => simple(Tone::Waiting, fl!(t, "reading-title"), fl!(t, "reading-body")),
         Reply::NotMapped { user } => {
             simple(Tone::Bad, fl!(t, "not-mapped-title"), fl!(t, "not-mapped-body", command = link_command(*user)))
         }
@@ -149,7 +151,7 @@ pub fn say(reply: &Reply, locale: Locale) -> Sentence {
         }
         Reply::ServerNotServed => simple(Tone::Bad, fl!(t, "server-title"), fl!(t, "server-body")),
         Reply::Whoami { user, uid, administrator } => whoami(t, *user, uid.as_ref(), *administrator),
-        Reply::Help { uid, administrator } => help(t, uid.as_ref(), *administrator),
+        Reply::Help { uid, administrator, words } => help(t, uid.as_ref(), (*administrator, *words)),
         Reply::MappingSet { user, uid, before, shared_with } => {
             let mut lines = vec![fl!(t, "mapping-set-body", user = mention(*user), uid = code(uid.as_str(), 64))];
             lines.extend(before.as_ref().map(|before| fl!(t, "mapping-before", uid = code(before.as_str(), 64))));
@@ -345,13 +347,14 @@ fn whoami(t: &FluentLanguageLoader, user: UserId, uid: Option<&Uid>, administrat
     simple(Tone::Neutral, fl!(t, "whoami-title"), lines.join("\n"))
 }
 
-fn help(t: &FluentLanguageLoader, uid: Option<&Uid>, administrator: bool) -> Sentence {
+fn help(t: &FluentLanguageLoader, uid: Option<&Uid>, (administrator, words): (bool, bool)) -> Sentence {
     let mut lines = vec![match uid {
         Some(uid) => fl!(t, "help-retry", uid = code(uid.as_str(), 64)),
         None => fl!(t, "help-unmapped"),
     }];
     lines.push(fl!(t, "help-whoami"));
     lines.extend(administrator.then(|| fl!(t, "help-mapping")));
+    lines.extend(words.then(|| fl!(t, "help-words", usage = typed::USAGE)));
     simple(Tone::Neutral, fl!(t, "help-title"), lines.join("\n"))
 }
 

@@ -24,6 +24,7 @@ pub(super) fn confirm(t: &FluentLanguageLoader, proposal: &Proposal, why: Why) -
         Why::Risk(scope::Why::SkipsStage) => fl!(t, "confirm-skips-stage"),
         Why::Risk(scope::Why::NotFailed) => fl!(t, "confirm-not-failed"),
         Why::Always => fl!(t, "confirm-always"),
+        Why::Preview => fl!(t, "confirm-preview"),
         Why::Late => fl!(t, "confirm-late"),
     };
     let body = fl!(t, "confirm-body", why = why, scope = what(t, about), who = who, until = until);

@@ -223,7 +223,7 @@ fn replies() -> Vec<Reply> {
         expires: Timestamp(0),
     };
     replies.extend(
-        [Why::Risk(scope::Why::SkipsStage), Why::Risk(scope::Why::NotFailed), Why::Always, Why::Late]
+        [Why::Risk(scope::Why::SkipsStage), Why::Risk(scope::Why::NotFailed), Why::Always, Why::Preview, Why::Late]
             .map(|why| Reply::Confirm(proposal(), why)),
     );
     let changes = [
@@ -251,13 +251,15 @@ fn replies() -> Vec<Reply> {
     replies.extend([
         Reply::TaskAndSkip,
         Reply::SkipAndFailedJobs,
+        Reply::SeeWhoami,
+        Reply::Reading,
         Reply::NotMapped { user },
         Reply::NotAdministrator,
         Reply::ServerNotServed,
         Reply::Whoami { user, uid: Some(uid.clone()), administrator: true },
         Reply::Whoami { user, uid: None, administrator: false },
-        Reply::Help { uid: Some(uid.clone()), administrator: true },
-        Reply::Help { uid: None, administrator: false },
+        Reply::Help { uid: Some(uid.clone()), administrator: true, words: true },
+        Reply::Help { uid: None, administrator: false, words: false },
         Reply::MappingSet { user, uid: uid.clone(), before: Some(uid.clone()), shared_with: shared_with.clone() },
         Reply::MappingRemoved { user, uid: uid.clone() },
         Reply::MappingAbsent { user },

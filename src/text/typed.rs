@@ -8,7 +8,8 @@ use super::{Sentence, Tone, simple};
 use crate::reply::{Flag, Mistake, RetryOption, Slip};
 
 /// The same in every language, as command and option names are.
-const USAGE: &str = "`@Reprise retry PROJECT PIPELINE BUILD [--task T] [--skip T] [--failed-jobs] [--preview]`";
+pub(super) const USAGE: &str =
+    "`@Reprise retry PROJECT PIPELINE BUILD [--task T] [--skip T] [--failed-jobs] [--preview]`";
 
 pub(super) fn mistaken(t: &FluentLanguageLoader, typed: &str, mistake: Mistake) -> Sentence {
     let what = slip(t, mistake.slip);

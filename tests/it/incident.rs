@@ -43,7 +43,7 @@ async fn front(world: &World, serve: Serve) -> anyhow::Result<Front> {
     };
     let client = Client::connect(run::discord_options(&app.settings)?).await?;
     client.register(&app.settings.discord.guild_ids, &text::command_description).await?;
-    let front = Front { app, client, tasks: Default::default() };
+    let front = Front { app, client, tasks: Default::default(), told: Default::default() };
     let served = front.clone();
     let take = move |interaction| {
         let Interaction::Command(command) = interaction else { panic!("a command") };
@@ -63,11 +63,16 @@ async fn front(world: &World, serve: Serve) -> anyhow::Result<Front> {
     Ok(front)
 }
 
+fn token(request: &Request) -> &str {
+    request.token.as_ref().map_or("", |(token, _)| token.expose_secret())
+}
+
 /// As the bot serves, as far as the acknowledgement.
 async fn begin(front: &Front, request: &Request) -> anyhow::Result<reprise::store::receipts::Claimed> {
     let opened = commands::open(&front.app, request).await?;
-    let receipt = front.app.store.receive(request, opened.answer, front.app.clock.now()).await?;
-    front.client.acknowledge(request.interaction, request.token.expose_secret(), opened.answer).await?;
+    let now = front.app.clock.now();
+    let receipt = front.app.store.receive(request, opened.answer, (now, now)).await?;
+    front.client.acknowledge(request.interaction, token(request), opened.answer).await?;
     receipt.context("a receipt")
 }
 
@@ -78,7 +83,7 @@ async fn a_panic_gives_the_person_the_number_that_is_in_the_log(world: &mut Worl
         let (panicking, asked) = (front.clone(), request.clone());
         front.hold(request, async move {
             begin(&panicking, &asked).await?;
-            panic!("with {}", asked.token.expose_secret());
+            panic!("with {}", token(&asked));
         });
     });
     let front = front(world, serve).await?;

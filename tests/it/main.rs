@@ -23,3 +23,4 @@ mod scope;
 mod secrets;
 mod transport;
 mod upgrade;
+mod words;
