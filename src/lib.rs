@@ -16,11 +16,12 @@
 //! cli → { check, run, config, telemetry, store, csv_file, discord::{client, slash}, text, clock }
 //! check → { run, config, store, bkci, discord::{client, gateway}, text, clock }
 //! run → { app, http, recovery, operations, outbox, worker, discord, discord::{client, gateway, endpoint, handle} }
-//! run → { config, telemetry, store, bkci, text, clock }
+//! run → { config, telemetry, store, bkci, commands (who was told what), text, clock }
 //! http → discord::endpoint
 //! discord::{gateway, endpoint} → { discord (functions that run hands in), clock }
 //! discord::gateway → discord::client
-//! discord::handle → { discord::{client, slash, buttons}, app, commands, operations, outbox, store, text, reply }
+//! discord::handle → { discord::{client, slash, buttons, message, render}, app, commands, policy }
+//! discord::handle → { operations, outbox, store, text, reply }
 //! commands → { app, config (what is set), policy, store, bkci (reads only), reply }
 //! recovery → { app, commands, operations, reply }
 //! operations → { app, store, bkci, reply }
@@ -29,6 +30,7 @@
 //! discord::registration → { discord::client, discord::slash }
 //! discord::slash → commands
 //! discord::buttons → { discord::slash, commands, reply }
+//! discord::message → commands
 //! discord::render → { discord::buttons, text, reply }
 //! app → { config, store, bkci, clock, telemetry }
 //! store → { commands (what a request is), reply }

@@ -361,6 +361,21 @@ pub async fn record(app: &App, receipt: &receipts::Claimed, decision: Decision) 
     Ok(recorded)
 }
 
+/// Says that the build is being read, unless somebody has decided meanwhile: nothing older is said over an answer.
+///
+/// # Errors
+/// The store failed; nothing was written.
+pub async fn reading(app: &App, receipt: &receipts::Claimed) -> anyhow::Result<Option<deliveries::Claimed>> {
+    let mut tx = app.store.begin().await?;
+    if !receipts::undecided(&mut tx, receipt).await? {
+        return Ok(None);
+    }
+    let text = Text { cause: receipt.request.interaction, post: false, reply: &Reply::Reading, closing: false };
+    let delivery = deliveries::say(&mut tx, text, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(delivery)
+}
+
 async fn intend(app: &App, tx: &mut Tx, receipt: &receipts::Claimed, wish: &Wish) -> anyhow::Result<Recorded> {
     let (cause, now) = (receipt.request.interaction, app.clock.now());
     match operations::intend(tx, cause, wish, receipt.received, (now, app.operation_lease())).await? {

@@ -17,7 +17,8 @@ use crate::commands::{self, Answer, Decision, FRESH, Opened, Origin, Recorded, R
 use crate::model::ids::{InteractionId, UserId};
 use crate::model::{Locale, Timestamp};
 use crate::reply::Reply;
-use crate::store::deliveries::{Incident, Text};
+use crate::store::deliveries::Incident;
+use crate::store::receipts::Claimed as Receipt;
 use crate::{operations, outbox, policy, text};
 
 /// A message has no "thinking…": when the decision takes longer, it is said that the build is being read. Well within the
@@ -171,7 +172,7 @@ async fn serve(front: Front, mut request: Request) -> anyhow::Result<()> {
                 }
             }
         }
-        None => decide_aloud(&front, &request, opened).await?,
+        None => decide_aloud(&front, &receipt, opened).await?,
     };
     let recorded = commands::record(app, &receipt, decision).await?;
     tracing::info!(user = %request.actor.user, "decided");
@@ -194,7 +195,7 @@ fn uttered(request: &Request, now: Timestamp) -> Timestamp {
 }
 
 /// Decides, and says meanwhile that the build is being read when that takes long.
-async fn decide_aloud(front: &Front, request: &Request, opened: Opened) -> anyhow::Result<Decision> {
+async fn decide_aloud(front: &Front, receipt: &Receipt, opened: Opened) -> anyhow::Result<Decision> {
     let (app, client) = (&front.app, &front.client);
     let deciding = opened.decide(app);
     tokio::pin!(deciding);
@@ -202,9 +203,8 @@ async fn decide_aloud(front: &Front, request: &Request, opened: Opened) -> anyho
         decision = &mut deciding => return Ok(decision),
         () = app.clock.sleep(QUIET) => {}
     }
-    let text = Text { cause: request.interaction, post: false, reply: &Reply::Reading, closing: false };
     // The row first, so that it is surely older than the answer; then Discord, for which nothing else waits.
-    if let Some(delivery) = app.store.say(text, app.clock.now()).await? {
+    if let Some(delivery) = commands::reading(app, receipt).await? {
         let (app, client) = (app.clone(), client.clone());
         let saying = async move {
             if let Err(error) = outbox::deliver(&app, &client, &delivery).await {

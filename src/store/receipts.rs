@@ -153,6 +153,13 @@ pub(crate) async fn decided(tx: &mut Tx, receipt: &Claimed) -> anyhow::Result<bo
     Ok(ours.context("marking a receipt as decided")? == 1)
 }
 
+/// Whether nobody has decided a receipt since the caller claimed it. Nobody does before this transaction ends.
+pub(crate) async fn undecided(tx: &mut Tx, receipt: &Claimed) -> anyhow::Result<bool> {
+    let sql = "UPDATE receipt SET attempts = attempts WHERE interaction = $1 AND state = 'received' AND attempts = $2";
+    let ours = execute!(tx, sql, receipt.request.interaction.as_i64(), receipt.attempts);
+    Ok(ours.context("looking whether a receipt was decided")? == 1)
+}
+
 fn claimed((interaction, token, expires_ms, request, private, received_ms, attempts): Row) -> anyhow::Result<Claimed> {
     let interaction = InteractionId::from_i64(interaction);
     let kept: Kept = serde_json::from_str(&request).with_context(|| format!("reading receipt {interaction}"))?;
