@@ -66,7 +66,7 @@ pub fn router(parts: Parts) -> Router {
         .layer(CatchPanicLayer::new())
 }
 
-/// Serves until `shutdown`, then finishes what is under way, within [`LINGER`].
+/// Serves until `shutdown`, then finishes what is under way, within three seconds.
 ///
 /// # Errors
 /// The listener broke.

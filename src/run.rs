@@ -74,7 +74,9 @@ async fn supervise(app: &App, listener: TcpListener, shutdown: &CancellationToke
     let tasks = TaskTracker::new();
     let front = Front { app: app.clone(), client: client.clone(), tasks: tasks.clone(), told: Told::default() };
     let gateway = match settings.discord.transport {
-        config::Transport::Gateway => Some(Gateway::connect(&discord_options(settings)?, app.clock.clone()).await?),
+        config::Transport::Gateway => {
+            Some(Gateway::connect(&client, &discord_options(settings)?, app.clock.clone()).await?)
+        }
         config::Transport::Http => None,
     };
     let status = gateway.as_ref().map(Gateway::status);

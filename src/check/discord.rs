@@ -104,7 +104,7 @@ async fn try_transport(settings: &Settings, client: &Client, options: &client::O
             ),
         )),
         (config::Transport::Gateway, None) => {
-            let gateway = Gateway::connect(options, Clock::default()).await;
+            let gateway = Gateway::connect(client, options, Clock::default()).await;
             found.push(match gateway {
                 Ok(_) => good("discord.transport", "interactions come by the gateway, and Discord says where it is"),
                 Err(error) => bad("discord.transport", format!("{error:#}. Try again in a minute.")),

@@ -184,6 +184,18 @@ impl Client {
         Ok(Application { public: told.bot_public, public_key: told.verify_key, endpoint })
     }
 
+    /// Where the gateway is.
+    ///
+    /// # Errors
+    /// Any case of [`Error`].
+    pub async fn gateway_url(&self) -> Result<String, Error> {
+        #[derive(Deserialize)]
+        struct Gateway {
+            url: String,
+        }
+        self.call::<Gateway>(LightMethod::Get, Route::Gateway, None).await.map(|gateway| gateway.url)
+    }
+
     /// Says that an answer will follow. Tried again while its answer is lost, within the same three seconds: whatever
     /// happens, Discord takes only one.
     ///

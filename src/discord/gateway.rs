@@ -2,24 +2,20 @@
 //!
 //! serenity is watched from outside, since some ends of a connection leave it spinning or silent (stack.md 1.4), and it
 //! would fall back to the real gateway where another one was named. A lost connection shows in `/readyz` at once, and
-//! ends the program after [`LOST_MAX`]; a spinning one is told apart within seconds.
+//! ends the program after five minutes; a spinning one is told apart within seconds.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use serenity::all::{ConnectionStage, GatewayError};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{self, Options};
+use super::client::{self, Client, Options};
 use super::connection::Connection;
 pub use super::connection::Ears;
 use crate::clock::Clock;
 use crate::model::Timestamp;
-
-/// Discord may take so long to say where its gateway is.
-const ASK_WITHIN: Duration = Duration::from_secs(20);
 
 /// How often serenity is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -84,17 +80,12 @@ impl Gateway {
     ///
     /// # Errors
     /// Discord does not say. There is no fallback: it might lead a sandbox to the real gateway.
-    pub async fn connect(options: &Options, clock: Clock) -> anyhow::Result<Self> {
-        let http = client::http(options)?.build();
-        let asked =
-            timeout(ASK_WITHIN, http.get_gateway()).await.context("Discord did not say where its gateway is")?;
-        let Ok(gateway) = asked else {
-            anyhow::bail!("Discord did not say where its gateway is");
-        };
-        let plain = gateway.url.starts_with("ws://") && options.connect_to.is_some();
-        anyhow::ensure!(plain || gateway.url.starts_with("wss://"), "the gateway's address is not wss://");
+    pub async fn connect(client: &Client, options: &Options, clock: Clock) -> anyhow::Result<Self> {
+        let url = client.gateway_url().await.context("Discord did not say where its gateway is")?;
+        let plain = url.starts_with("ws://") && options.connect_to.is_some();
+        anyhow::ensure!(plain || url.starts_with("wss://"), "the gateway's address is not wss://");
         let status = Status(Arc::new(Mutex::new(Some("connecting to Discord's gateway".to_owned()))));
-        Ok(Self { options: options.clone(), url: gateway.url, status, clock })
+        Ok(Self { options: options.clone(), url, status, clock })
     }
 
     /// Whether it is connected, from now on.
@@ -118,6 +109,7 @@ impl Gateway {
         let mut well = self.clock.now();
         let mut closed: Option<Timestamp> = None;
         loop {
+            // A client of its own: what is kept alive in it lives in the runtime of that connection.
             let http = client::http(&self.options)?.build();
             let mut connection = Connection::start(http, self.url.clone(), ears.clone())?;
             let watched = shutdown.run_until_cancelled(self.watch(&mut connection, &mut well)).await;
