@@ -277,7 +277,12 @@ impl World {
     }
 
     pub async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
-        let response = reqwest::get(format!("{}{path}", self.address())).await?;
+        // Making a client reads the system's certificates, which costs more than most stories. No connection is kept: it
+        // would belong to another story's runtime.
+        static HTTP: std::sync::LazyLock<reqwest::Client> = std::sync::LazyLock::new(|| {
+            reqwest::Client::builder().pool_max_idle_per_host(0).build().expect("a client without options")
+        });
+        let response = HTTP.get(format!("{}{path}", self.address())).send().await?;
         Ok((response.status().as_u16(), response.text().await?))
     }
 
@@ -309,6 +314,14 @@ impl World {
 
     /// Moves the time on, a little at a time, until something is to be seen.
     pub async fn pass_until<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
+        // On a busy machine the three seconds for an acknowledgement would pass before the bot has had one of them.
+        let all_acknowledged = async {
+            let waits = |discord: &Discord| discord.interactions().iter().any(|i| i.acknowledged.is_none());
+            while waits(&self.discord) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), all_acknowledged).await;
         for _ in 0..400 {
             if let Some(seen) = look(self) {
                 return seen;
