@@ -17,12 +17,12 @@ impl Store {
         Ok(rows.first().map(|row| Locale::from_discord(&row.0)))
     }
 
-    /// Keeps a server's language; writes only when it is another one than before.
+    /// Keeps a server's language; writes only when it is another one than before, or than what is taken without one.
     ///
     /// # Errors
     /// The database failed.
     pub async fn note_guild_locale(&self, guild: GuildId, locale: Locale) -> anyhow::Result<()> {
-        if self.guild_locale(guild).await? == Some(locale) {
+        if self.guild_locale(guild).await?.unwrap_or_default() == locale {
             return Ok(());
         }
         let mut tx = self.begin().await?;
