@@ -5,8 +5,10 @@
 
 use axum::http::Method;
 
+use super::families::{Found, Route};
 use super::gateway::AUTHORIZATION;
-use super::routes::{Endpoint, Found, Incoming};
+use super::incoming::Incoming;
+use super::routes::Endpoint;
 
 const CREDENTIALS: &[&str] = &["app_code", "app_secret", "bk_app_code", "bk_app_secret"];
 
@@ -14,7 +16,7 @@ const CREDENTIALS: &[&str] = &["app_code", "app_secret", "bk_app_code", "bk_app_
 pub(super) fn violations(incoming: &Incoming) -> Vec<String> {
     let mut found = Vec::new();
     match &incoming.found {
-        Found::Nothing => found.push("unknown path".to_owned()),
+        Found::Nothing | Found::NotOfTheApi => found.push("unknown path".to_owned()),
         Found::WrongMethod => found.push("wrong method".to_owned()),
         Found::Route(_) => {}
     }
@@ -31,23 +33,25 @@ pub(super) fn violations(incoming: &Incoming) -> Vec<String> {
     if incoming.uid().is_none() {
         found.push("no X-DEVOPS-UID".to_owned());
     }
-    if let Some(endpoint) = incoming.endpoint() {
-        found.extend(query_violations(endpoint, incoming));
+    if let Some(route) = incoming.route() {
+        found.extend(query_violations(route, incoming));
     }
     found
 }
 
-fn query_violations(endpoint: Endpoint, incoming: &Incoming) -> Vec<String> {
+fn query_violations(route: &Route, incoming: &Incoming) -> Vec<String> {
     let mut found = Vec::new();
+    let (endpoint, known) = (route.endpoint, route.endpoint.query_names(route.family));
     // The seed document requires it of this operation; elsewhere it is optional (bkci-openapi.yaml, appCodeHeader).
     if endpoint == Endpoint::Retry && incoming.header("x-devops-app-code").is_none_or(str::is_empty) {
         found.push("no X-DEVOPS-APP-CODE".to_owned());
     }
     for (position, (key, _)) in incoming.query.iter().enumerate() {
-        if !CREDENTIALS.contains(&key.as_str()) && !endpoint.query_names().contains(&key.as_str()) {
+        if !CREDENTIALS.contains(&key.as_str()) && !known.contains(&key.as_str()) {
             found.push(format!("unknown query parameter {key}"));
         }
-        if incoming.query[..position].iter().any(|(earlier, _)| earlier == key) {
+        let again = incoming.query[..position].iter().any(|(earlier, _)| earlier == key);
+        if again && !endpoint.may_repeat(key) {
             found.push(format!("query parameter {key} is given twice"));
         }
     }

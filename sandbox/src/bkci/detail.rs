@@ -1,5 +1,4 @@
-//! What reading answers: detail, status, history, projects and pipelines, with null fields left out as the service
-//! leaves them out (bkci-api.md 3.1, 7 and 10).
+//! What reading a build answers, with null fields left out as the service leaves them out (bkci-api.md 3.1 and 7).
 
 use serde_json::{Map, Value, json};
 
@@ -8,16 +7,13 @@ use super::errors::{Failure, Language};
 use super::job::{Job, JobKind, Task};
 use super::plan::{Options, RunCondition, Trigger};
 use super::status::Status;
-use super::world::{Pipeline, Project, ProjectRight, Right, World};
+use super::world::{Pipeline, Right, World};
 
 /// `canRetry` and `canSkip` are no longer computed after the retry window (bkci-api.md 6.3, last paragraph; 7.2).
 const WINDOW_DAYS: u64 = 28;
-/// bkci-api.md 7.4: default and silent cap of a page.
-const PAGE: usize = 20;
-const PAGE_CAP: usize = 100;
 
 /// An object without its null fields.
-fn object(fields: Value) -> Value {
+pub(super) fn object(fields: Value) -> Value {
     match fields {
         Value::Object(map) => Value::Object(map.into_iter().filter(|(_, value)| !value.is_null()).collect()),
         other => other,
@@ -74,96 +70,6 @@ impl World {
         Ok(Value::Object(status))
     }
 
-    /// bkci-api.md 7.4: the pipeline is looked up before the permission is checked here.
-    pub(super) fn history(&mut self, uid: &str, project: &str, pipeline: &str, page: Page, now: i64) -> Reading {
-        self.step(now);
-        let version = self.pipeline(project, pipeline).ok_or_else(|| Failure::code(2101038, &[]))?.version;
-        self.require(uid, pipeline, Right::View)?;
-        let mut builds: Vec<&Build> = self.builds.iter().filter(|build| build.pipeline == pipeline).collect();
-        builds.sort_by_key(|build| std::cmp::Reverse(build.number));
-        if page.update_time_desc {
-            builds.sort_by_key(|build| std::cmp::Reverse(updated_ms(build)));
-        }
-        let language = self.language_of(Some(uid));
-        let record = |build: &Build| {
-            let mut record = history_of(build, language, now);
-            record.insert("executeCount".into(), json!(build.execute_count));
-            record.insert("pipelineVersionName".into(), json!(format!("V{}", build.version)));
-            record.insert("updateTime".into(), json!(updated_ms(build)));
-            Value::Object(record)
-        };
-        let mut answer = page.cut(builds.len(), builds.into_iter().map(record));
-        answer["hasDownloadPermission"] = json!(self.may(uid, pipeline, Right::Execute));
-        answer["pipelineVersion"] = json!(version);
-        Ok(answer)
-    }
-
-    /// The projects of the user (bkci-api.md 10): no page object.
-    pub(super) fn project_list(&self, uid: &str) -> Value {
-        let mine = self.projects.iter().enumerate().filter(|(_, project)| self.is_member(uid, &project.name));
-        mine.map(|(index, project)| self.project_vo(uid, index, project)).collect()
-    }
-
-    /// bkci-api.md 10. Nobody but a member is answered; that this double says so with 403 is its own choice, as the
-    /// reference is silent.
-    pub(super) fn one_project(&self, uid: &str, name: &str) -> Reading {
-        let found = self.projects.iter().enumerate().find(|(_, project)| project.name == name);
-        let (index, project) = found.ok_or_else(|| Failure::unknown_project(name))?;
-        if !self.is_member(uid, name) {
-            return Err(Failure::forbidden());
-        }
-        Ok(self.project_vo(uid, index, project))
-    }
-
-    fn project_vo(&self, uid: &str, index: usize, project: &Project) -> Value {
-        json!({
-            "id": index + 1, "projectId": project.hex_id, "projectName": project.title, "projectCode": project.name,
-            "englishName": project.name, "enabled": project.enabled, "creator": "admin", "channelCode": "BS",
-            "gray": false, "managePermission": self.may_in_project(uid, &project.name, ProjectRight::Manage),
-            "project_id": project.hex_id, "project_name": project.title, "project_code": project.name,
-        })
-    }
-
-    /// The pipelines of a project (bkci-api.md 10), with `hasPermission` saying which the user may look at.
-    pub(super) fn pipeline_list(&mut self, uid: &str, project: &str, page: Page, now: i64) -> Reading {
-        self.step(now);
-        if !self.is_member(uid, project) {
-            return Err(Failure::forbidden());
-        }
-        let listed: Vec<&Pipeline> =
-            self.pipelines.iter().filter(|pipeline| pipeline.project == project && !pipeline.deleted).collect();
-        Ok(page.cut(listed.len(), listed.into_iter().map(|pipeline| self.pipeline_row(uid, pipeline, now))))
-    }
-
-    /// One pipeline, or nothing at all when it is unknown (bkci-api.md 10).
-    pub(super) fn pipeline_status(&mut self, uid: &str, project: &str, id: &str, now: i64) -> Reading {
-        self.step(now);
-        let Some(pipeline) = self.pipeline(project, id) else { return Ok(Value::Null) };
-        self.require(uid, id, Right::View)?;
-        Ok(self.pipeline_row(uid, pipeline, now))
-    }
-
-    fn pipeline_row(&self, uid: &str, pipeline: &Pipeline, now: i64) -> Value {
-        let builds = || self.builds.iter().filter(|build| build.pipeline == pipeline.id.0);
-        let latest = builds().max_by_key(|build| build.number);
-        let tasks = latest.map_or(0, |build| build.stages.iter().flat_map(|stage| &stage.jobs).count());
-        object(json!({
-            "projectId": pipeline.project, "pipelineId": pipeline.id.0, "pipelineName": pipeline.name,
-            "taskCount": tasks, "buildCount": builds().count(), "lock": pipeline.locked, "canManualStartup": true,
-            "latestBuildStartTime": latest.and_then(|build| build.start_ms),
-            "latestBuildEndTime": latest.and_then(|build| build.end_ms),
-            "latestBuildStatus": latest.map(|build| build.status.as_str()),
-            "latestBuildNum": latest.map(|build| build.number), "latestBuildId": latest.map(|build| &build.id),
-            "latestBuildUserId": latest.map_or("", |build| &build.starter),
-            "runningBuildCount": builds().filter(|build| !build.is_finished()).count(),
-            "hasPermission": self.may(uid, &pipeline.id.0, Right::View), "hasCollect": false,
-            "pipelineVersion": pipeline.version, "deploymentTime": pipeline.created_ms,
-            "createTime": pipeline.created_ms, "updateTime": pipeline.created_ms, "currentTimestamp": now,
-            "updater": pipeline.creator, "creator": pipeline.creator,
-            "lastBuildMsg": latest.and_then(|build| build.message.as_ref()),
-        }))
-    }
-
     fn model(&self, build: &Build, pipeline: &Pipeline, now: i64) -> Value {
         let expired = build.start_ms.is_some_and(|start| now - start > World::days(WINDOW_DAYS));
         let buttons = !expired && !build.runs_finally();
@@ -178,34 +84,6 @@ impl World {
 /// What a read answers.
 pub(super) type Reading = Result<Value, Failure>;
 
-/// Which part of a list.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Page {
-    pub(super) page: i64,
-    pub(super) page_size: i64,
-    pub(super) update_time_desc: bool,
-}
-
-impl Page {
-    /// A missing or senseless number is the first page, 20 long; more than 100 is silently 100 (bkci-api.md 3.3, 7.4).
-    fn cut(self, count: usize, all: impl Iterator<Item = Value>) -> Value {
-        let page = usize::try_from(self.page).unwrap_or_default().max(1);
-        let size = match usize::try_from(self.page_size).unwrap_or_default() {
-            0 => PAGE,
-            size => size.min(PAGE_CAP),
-        };
-        let records: Vec<Value> = all.skip((page - 1).saturating_mul(size)).take(size).collect();
-        json!({
-            "count": count, "page": page, "pageSize": size, "totalPages": count.div_ceil(size), "records": records,
-        })
-    }
-}
-
-/// When the build last changed in a way that the list of builds shows.
-fn updated_ms(build: &Build) -> i64 {
-    build.end_ms.or(build.start_ms).unwrap_or(build.queue_ms).max(build.queue_ms)
-}
-
 fn execute_time(build: &Build) -> i64 {
     let run = |task: &Task| Some(task.end_ms? - task.start_ms?);
     build
@@ -219,7 +97,7 @@ fn execute_time(build: &Build) -> i64 {
 }
 
 /// BuildHistory without the fields that only one of status and history has (bkci-api.md 7.1, 7.4).
-fn history_of(build: &Build, language: Language, now: i64) -> Map<String, Value> {
+pub(super) fn history_of(build: &Build, language: Language, now: i64) -> Map<String, Value> {
     let parameters: Vec<Value> =
         build.parameters.iter().map(|(key, value)| json!({"key": key, "value": value, "readOnly": false})).collect();
     let fields = json!({

@@ -1,7 +1,7 @@
 //! What the service says when it refuses: the codes with their HTTP status and their text in the three languages
 //! that BK-CI ships (bkci-api.md 3.2, 3.3, 6.3, 6.4, 8 and 15), and what the gateway says (3.4).
 //!
-//! The English and Chinese texts are the reference's where it gives them. It gives no Chinese for 408, 415, 500 and
+//! The English and Chinese texts are the reference's where it gives them. It gives no Chinese for 404, 408, 415, 500 and
 //! a wrong query type, and cuts the English of 2101340 short: there the words are this double's, and so is the
 //! Japanese of a missing argument; the other Japanese follows the service's own catalogue. A client must not lean
 //! on any of them (3.5). `data` of a business error is lost between the services (3.2): a code carries only a message.
@@ -284,6 +284,32 @@ impl Failure {
             "パラメータ検証に失敗しました:request param {0} cannot be empty",
         );
         Self { http: 400, status: 400, texts: texts.fill(&[name]), data: None }
+    }
+
+    /// bkci-api.md 3.3, 6.1: v4 cannot tell which build of which pipeline is meant. The braces really are there.
+    pub(super) fn unpaired(what: &str) -> Self {
+        let begins = ["参数校验失败", "Parameter verification failed", "パラメータ検証に失敗しました"];
+        let [zh, en, ja] = begins.map(|begins| match begins.is_ascii() {
+            true => format!("{begins}: {{0}} {what}"),
+            false => format!("{begins}:{{0}} {what}"),
+        });
+        Self { http: 400, status: 400, texts: Texts::new(&zh, &en, &ja), data: None }
+    }
+
+    /// bkci-api.md 3.3: no such path in the service.
+    pub(super) fn no_such_path() -> Self {
+        let texts = Texts::new(
+            "请求的资源不存在",
+            "requested resource does not exist",
+            "リクエストされたリソースが存在しません",
+        );
+        Self { http: 404, status: 404, texts, data: Some("HTTP 404 Not Found".into()) }
+    }
+
+    /// bkci-api.md 3.3: wrong method.
+    pub(super) fn wrong_method() -> Self {
+        let data = Some("HTTP 405 Method Not Allowed".into());
+        Self { http: 405, status: 405, data, ..Self::unsupported_media_type() }
     }
 
     /// bkci-api.md 3.3: `page=abc`.

@@ -17,9 +17,10 @@ use tokio::sync::watch;
 use super::BkCi;
 use super::errors::{Failure, GatewayFailure};
 use super::gateway::{Answer, request_id};
+use super::incoming::Incoming;
 use super::looking::RequestRecord;
 use super::plan::millis;
-use super::routes::{Endpoint, Incoming};
+use super::routes::Endpoint;
 use crate::wire::Cut;
 
 type Matcher = Arc<dyn Fn(&RequestRecord) -> bool + Send + Sync>;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::build::{Build, Stage};
+use super::families::Family;
 use super::job::{Job, Task};
 use super::routes::Endpoint;
 use super::status::Status;
@@ -25,7 +26,9 @@ pub struct RequestRecord {
     pub headers: Vec<(String, String)>,
     /// Which operation it is; `None` for a path that the service does not have.
     pub endpoint: Option<Endpoint>,
-    /// The build that the path names.
+    /// Which family of addresses it is; `None` as above.
+    pub family: Option<Family>,
+    /// The build that the address names.
     pub build: Option<String>,
     /// `X-DEVOPS-UID`.
     pub uid: Option<String>,

@@ -12,38 +12,38 @@ mod contract;
 mod detail;
 mod engine;
 mod errors;
+mod families;
 mod faults;
 mod gateway;
+mod incoming;
 mod job;
 mod line;
+mod lists;
 mod looking;
 mod outcome;
 mod plan;
 mod retry;
 mod routes;
+mod serving;
 mod status;
 mod stop;
 mod turn;
 mod world;
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::response::Response;
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::port::Port;
-use crate::wire::Cut;
 
 pub use build::Defect;
 pub use errors::Language;
+pub use families::Family;
 pub use faults::{Fault, On, Ordered, Wrong};
 pub use looking::{AcceptedRetry, BuildView, JobView, RequestRecord, StageView, TaskView, Via};
 pub use outcome::{ErrorType, Fail, Outcome};
@@ -55,11 +55,8 @@ pub use world::{Concurrency, Pipeline, PipelineId, Project, ProjectRight, Right}
 
 use build::Verdict;
 use errors::Failure;
-use faults::Order;
-use gateway::Answer;
 use line::Line;
 use retry::Ask;
-use routes::{BASE, Incoming};
 use world::{Application, World};
 
 /// The application that every new world knows.
@@ -132,9 +129,20 @@ impl BkCi {
         Ok(bkci)
     }
 
-    /// What a client is configured with: everything before `/apigw-app/v3/…`, shaped as a gateway's (1).
+    /// What a client of v3 or v4 is configured with: everything before `/apigw-app/v3/…`, shaped as a gateway's (1).
     pub fn base_url(&self) -> String {
-        format!("http://{}{BASE}", self.shared.port.address())
+        self.base_url_of(Family::V4)
+    }
+
+    /// What a client of this family is configured with. All are the same world; only who speaks v4-backend comes past
+    /// the gateway. There the service looks at no credentials of the application, and does not check whether it may use
+    /// the project: `api.gateway.auth` is off (2.2), unless [`BkCi::demand_gateway`].
+    pub fn base_url_of(&self, family: Family) -> String {
+        let prefix = match family {
+            Family::V3 | Family::V4 => families::GATEWAY,
+            Family::V4Backend => families::BACKEND,
+        };
+        format!("http://{}{prefix}", self.shared.port.address())
     }
 
     /// The code of the application.
@@ -155,37 +163,6 @@ impl BkCi {
     /// The world's clock.
     pub fn clock(&self) -> &Clock {
         &self.shared.clock
-    }
-
-    // ---- the line ----
-
-    /// Refuses connections on the same port, and ends those that are open.
-    ///
-    /// # Errors
-    /// When the port cannot be kept.
-    pub async fn down(&self) -> anyhow::Result<()> {
-        let line = self.shared.line.lock().await.take();
-        if let Some(line) = line {
-            line.cut().await;
-        }
-        Ok(())
-    }
-
-    /// Accepts connections again.
-    ///
-    /// # Errors
-    /// When the port was lost.
-    pub async fn up(&self) -> anyhow::Result<()> {
-        let mut line = self.shared.line.lock().await;
-        if line.is_none() {
-            *line = Some(Line::listen(&self.shared.port, self.router()).context("listening again")?);
-        }
-        Ok(())
-    }
-
-    fn router(&self) -> line::NewRouter {
-        let bkci = self.clone();
-        Arc::new(move |reset| Router::new().fallback(arrive).with_state((bkci.clone(), reset)))
     }
 
     // ---- the world ----
@@ -303,6 +280,11 @@ impl BkCi {
     /// Missing permissions are 403/2101008 instead of 403/403 (3.3).
     pub fn old_authorisation(&self, old: bool) {
         self.change(|world, _| world.settings.old_auth = old);
+    }
+
+    /// The service wants the gateway's token: who comes past the gateway is turned away (2.2 point 2).
+    pub fn demand_gateway(&self, demanded: bool) {
+        self.change(|world, _| world.settings.demands_gateway = demanded);
     }
 
     /// How long builds stay in the queue from now on; a second unless said.
@@ -485,76 +467,6 @@ impl BkCi {
             // Either is a reason to look again.
             let _ = tokio::time::timeout(LOOK_EVERY, changed.changed()).await;
         }
-    }
-
-    // ---- requests ----
-
-    /// Notes a request and finds the fault that meets it.
-    fn note(&self, incoming: &Incoming) -> (usize, Option<Arc<Order>>) {
-        self.change(|world, now| {
-            let record = record(incoming, world.requests.len(), now);
-            for violation in contract::violations(incoming) {
-                world.violations.push(format!("{} {}: {violation}", record.method, record.path));
-            }
-            let order = world.orders.iter().find(|order| order.take(&record)).cloned();
-            let index = record.index;
-            world.requests.push(record);
-            (index, order)
-        })
-    }
-
-    /// Carries a request out.
-    fn act(&self, incoming: &Incoming) -> Answer {
-        self.change(|world, now| world.answer(incoming, now))
-    }
-
-    fn refusal(&self, failure: &Failure, incoming: &Incoming) -> Answer {
-        self.world().refusal(failure, incoming)
-    }
-
-    async fn serve(&self, incoming: Incoming, reset: &AtomicBool) -> Response {
-        let (index, order) = self.note(&incoming);
-        let response = match order {
-            Some(order) => order.carry_out(self, &incoming, reset).await,
-            None => self.act(&incoming).into_response(),
-        };
-        if response.extensions().get::<Cut>().is_none() {
-            let status = response.status().as_u16();
-            self.change(|world, _| world.requests[index].status = Some(status));
-        }
-        response
-    }
-}
-
-/// One request, on a task of its own: a client that hangs up does not stop what the service has begun (6.5).
-async fn arrive(State((bkci, reset)): State<(BkCi, Arc<AtomicBool>)>, request: Request) -> Response {
-    let incoming = Incoming::read(&request);
-    let served = tokio::spawn(async move { bkci.serve(incoming, &reset).await }).await;
-    served.unwrap_or_else(|_| Cut::response())
-}
-
-fn record(incoming: &Incoming, index: usize, at_ms: i64) -> RequestRecord {
-    let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let raw_target = match &incoming.raw_query {
-        Some(query) => format!("{}?{query}", incoming.path),
-        None => incoming.path.clone(),
-    };
-    let build = match &incoming.found {
-        routes::Found::Route(route) if !route.build.is_empty() => Some(route.build.clone()),
-        _ => None,
-    };
-    RequestRecord {
-        index,
-        method: incoming.method.to_string(),
-        path: incoming.path.clone(),
-        query: incoming.query.clone(),
-        raw_target,
-        headers: incoming.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
-        endpoint: incoming.endpoint(),
-        build,
-        uid: incoming.uid().map(str::to_owned),
-        at_ms,
-        status: None,
     }
 }
 

@@ -1,23 +1,18 @@
-//! Which operation an address is, and what the service does with it: openapi's checks in their order, then the
-//! process service's function.
-//!
-//! Only the seed's family (v3, bkci-api.md 1) is here; another family is another reading of the address into the
-//! same `Route`.
+//! What the service does with a request: openapi's checks in their order, then the process service's function.
 
-use axum::extract::Request;
-use axum::http::{HeaderMap, Method};
-use percent_encoding::percent_decode_str;
+use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::detail::{Page, Reading};
+use super::build::Build;
+use super::detail::Reading;
 use super::errors::{Failure, GatewayFailure};
+use super::families::{Door, Family, Found, Route};
 use super::gateway::Answer;
+use super::incoming::Incoming;
+use super::lists::Reader;
 use super::looking::Via;
 use super::retry::{Ask, Wish};
 use super::world::World;
-
-/// The part of a gateway's address before the resources: name of the gateway and stage (bkci-api.md 1).
-pub(super) const BASE: &str = "/api/devops/prod";
 
 /// An operation of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +33,14 @@ pub enum Endpoint {
     Project,
     /// Pipelines of a project (10).
     Pipelines,
+    /// Pipelines by a part of their name (10); v4 only.
+    PipelineSearch,
     /// One pipeline (10).
     PipelineStatus,
 }
 
 impl Endpoint {
-    fn method(self) -> Method {
+    pub(super) fn method(self) -> Method {
         match self {
             Endpoint::Retry | Endpoint::Stop => Method::POST,
             Endpoint::Detail
@@ -52,153 +49,61 @@ impl Endpoint {
             | Endpoint::Projects
             | Endpoint::Project
             | Endpoint::Pipelines
+            | Endpoint::PipelineSearch
             | Endpoint::PipelineStatus => Method::GET,
         }
     }
 
-    /// The query names that the published contract has, besides the credentials (seed-retry-endpoint.md; 7.4; 10).
-    pub(super) fn query_names(self) -> &'static [&'static str] {
-        match self {
-            Endpoint::Retry => &["taskId", "failedContainer", "skip", "channelCode"],
-            Endpoint::History => &["page", "pageSize", "updateTimeDesc", "archiveFlag"],
-            Endpoint::Pipelines => &["page", "pageSize"],
-            Endpoint::Stop => &["channelCode"],
-            Endpoint::Detail | Endpoint::Status | Endpoint::Projects | Endpoint::Project | Endpoint::PipelineStatus => {
-                &[]
-            }
-        }
-    }
-}
-
-/// An operation and the ids in its address.
-#[derive(Clone, Debug)]
-pub(super) struct Route {
-    pub(super) endpoint: Endpoint,
-    pub(super) project: String,
-    pub(super) pipeline: String,
-    pub(super) build: String,
-}
-
-/// What the gateway makes of an address.
-#[derive(Clone, Debug)]
-pub(super) enum Found {
-    Route(Route),
-    WrongMethod,
-    Nothing,
-}
-
-/// A request, read.
-#[derive(Clone, Debug)]
-pub(super) struct Incoming {
-    pub(super) method: Method,
-    pub(super) path: String,
-    pub(super) raw_query: Option<String>,
-    pub(super) query: Vec<(String, String)>,
-    pub(super) headers: HeaderMap,
-    pub(super) found: Found,
-}
-
-impl Incoming {
-    pub(super) fn read(request: &Request) -> Self {
-        let path = request.uri().path().to_owned();
-        let raw_query = request.uri().query().map(str::to_owned);
-        Self {
-            method: request.method().clone(),
-            query: raw_query.as_deref().map(decode_query).unwrap_or_default(),
-            headers: request.headers().clone(),
-            found: find(request.method(), &path),
-            path,
-            raw_query,
+    /// The query names that the published contract has, besides the credentials (seed-retry-endpoint.md; 6.1; 7; 10).
+    /// Filters of v4's lists that this double does not play are not among them: nobody shall lean on them here.
+    pub(super) fn query_names(self, family: Family) -> &'static [&'static str] {
+        match (self, family.has_ids_in_the_path()) {
+            (Endpoint::Retry, true) => &["taskId", "failedContainer", "skip", "channelCode"],
+            (Endpoint::Retry, false) => &["pipelineId", "buildId", "buildNumber", "taskId", "failedContainer", "skip"],
+            (Endpoint::Stop, true) => &["channelCode"],
+            (Endpoint::Detail | Endpoint::Status, true) => &[],
+            (Endpoint::Detail | Endpoint::Status | Endpoint::Stop, false) => &["pipelineId", "buildId"],
+            (Endpoint::History, true) => &["page", "pageSize", "updateTimeDesc", "archiveFlag"],
+            (Endpoint::History, false) => &[
+                "pipelineId",
+                "page",
+                "pageSize",
+                "updateTimeDesc",
+                "status",
+                "buildNoStart",
+                "buildNoEnd",
+                "startUser",
+            ],
+            (Endpoint::Pipelines, true) => &["page", "pageSize"],
+            (Endpoint::Pipelines, false) => &["page", "pageSize", "filterByPipelineName"],
+            (Endpoint::PipelineSearch, true | false) => &["pipelineName"],
+            (Endpoint::Projects | Endpoint::PipelineStatus, true) => &[],
+            (Endpoint::Projects, false) => &["page", "pageSize"],
+            (Endpoint::PipelineStatus, false) => &["pipelineId"],
+            (Endpoint::Project, true | false) => &[],
         }
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
+    /// The query names that may be given more than once (7.4).
+    pub(super) fn may_repeat(self, name: &str) -> bool {
+        self == Endpoint::History && matches!(name, "status" | "startUser")
     }
-
-    /// An empty header is as good as none.
-    pub(super) fn uid(&self) -> Option<&str> {
-        self.header("x-devops-uid").filter(|uid| !uid.is_empty())
-    }
-
-    pub(super) fn endpoint(&self) -> Option<Endpoint> {
-        match &self.found {
-            Found::Route(route) => Some(route.endpoint),
-            Found::WrongMethod | Found::Nothing => None,
-        }
-    }
-
-    /// The first value, as JAX-RS takes it.
-    fn parameter(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    /// "Booleans never fail: anything but `true` is false" (bkci-api.md 3.3).
-    fn flag(&self, name: &str) -> bool {
-        self.parameter(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
-    }
-
-    fn number(&self, name: &str) -> Result<i64, Failure> {
-        let Some(value) = self.parameter(name).filter(|value| !value.is_empty()) else { return Ok(0) };
-        value.parse::<i32>().map(i64::from).map_err(|_| Failure::wrong_type())
-    }
-
-    /// `application/json`, with or without parameters.
-    pub(super) fn sends_json(&self) -> bool {
-        let media = self.header("content-type").and_then(|value| value.split(';').next()).unwrap_or_default();
-        media.trim().eq_ignore_ascii_case("application/json")
-    }
-}
-
-fn decode_query(raw: &str) -> Vec<(String, String)> {
-    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    let pair = |part: &str| {
-        let (key, value) = part.split_once('=').unwrap_or((part, ""));
-        (decode(key), decode(value))
-    };
-    raw.split('&').filter(|part| !part.is_empty()).map(pair).collect()
-}
-
-/// The v3 family (bkci-api.md 1, 6 to 8, 10).
-fn find(method: &Method, path: &str) -> Found {
-    let Some(rest) = path.strip_prefix(BASE).and_then(|rest| rest.strip_prefix('/')) else { return Found::Nothing };
-    let decoded: Vec<String> =
-        rest.trim_end_matches('/').split('/').map(|part| percent_decode_str(part).decode_utf8_lossy().into()).collect();
-    let parts: Vec<&str> = decoded.iter().map(String::as_str).collect();
-    if parts.iter().any(|part| part.is_empty()) {
-        return Found::Nothing;
-    }
-    let (endpoint, project, pipeline, build) = match parts.as_slice() {
-        ["apigw-app", "v3", "projects"] => (Endpoint::Projects, "", "", ""),
-        ["apigw-app", "v3", "projects", p] => (Endpoint::Project, *p, "", ""),
-        ["apigw-app", "v3", "projects", p, "pipelines"] => (Endpoint::Pipelines, *p, "", ""),
-        ["apigw-app", "v3", "projects", p, "pipelines", pl, "status"] => (Endpoint::PipelineStatus, *p, *pl, ""),
-        ["apigw-app", "v3", "projects", p, "pipelines", pl, "builds", "history"] => (Endpoint::History, *p, *pl, ""),
-        ["apigw-app", "v3", "projects", p, "pipelines", pl, "builds", b, "retry"] => (Endpoint::Retry, *p, *pl, *b),
-        ["apigw-app", "v3", "projects", p, "pipelines", pl, "builds", b, "detail"] => (Endpoint::Detail, *p, *pl, *b),
-        ["apigw-app", "v3", "projects", p, "pipelines", pl, "builds", b, "status"] => (Endpoint::Status, *p, *pl, *b),
-        ["apigw-app", "v3", "projects", p, "pipelines", pl, "builds", b, "stop"] => (Endpoint::Stop, *p, *pl, *b),
-        _ => return Found::Nothing,
-    };
-    if endpoint.method() != *method {
-        return Found::WrongMethod;
-    }
-    Found::Route(Route { endpoint, project: project.into(), pipeline: pipeline.into(), build: build.into() })
 }
 
 impl World {
     /// The true answer to a request, and all that it does: gateway, openapi service, process service.
     pub(super) fn answer(&mut self, incoming: &Incoming, now: i64) -> Answer {
-        let route = match &incoming.found {
-            Found::Nothing => return Answer::gateway(&GatewayFailure::of(1640401, None)),
-            Found::WrongMethod => return Answer::gateway(&GatewayFailure::of(1640501, None)),
-            Found::Route(route) => route,
+        let application = match incoming.door {
+            Door::Gateway => match self.pass_the_gateway(incoming) {
+                Ok(application) => Some(application),
+                Err(failure) => return Answer::gateway(&failure),
+            },
+            Door::Backend => match self.pass_the_filters(incoming) {
+                None => None,
+                Some(turned_away) => return turned_away,
+            },
         };
-        let application = match self.verify_application(&incoming.headers, &incoming.query) {
-            Ok(application) => application,
-            Err(failure) => return Answer::gateway(&failure),
-        };
-        match self.serve(route, incoming, &application, now) {
+        match self.serve(incoming, application.as_deref(), now) {
             Ok(data) => Answer::success(&data),
             Err(failure) => self.refusal(&failure, incoming),
         }
@@ -208,40 +113,112 @@ impl World {
         Answer::json(failure.http, &failure.body(self.language_of(incoming.uid())))
     }
 
-    /// The openapi service: media type, query types, project and application, the user (bkci-api.md 2.2, 3.3).
-    fn serve(&mut self, route: &Route, incoming: &Incoming, application: &str, now: i64) -> Reading {
-        if incoming.method == Method::POST && !incoming.sends_json() {
-            return Err(Failure::unsupported_media_type());
-        }
-        let page = Page {
-            page: incoming.number("page")?,
-            page_size: incoming.number("pageSize")?,
-            update_time_desc: incoming.flag("updateTimeDesc"),
-        };
-        if !route.project.is_empty() {
-            self.authorise(application, &route.project, now)?;
-        }
-        let uid = incoming.uid().ok_or_else(|| Failure::missing_argument("userId"))?;
-        let Route { project, pipeline, build, .. } = route;
-        match route.endpoint {
-            Endpoint::Retry => self.retry_answer(route, incoming, uid, now),
-            Endpoint::Detail => self.detail(uid, project, pipeline, build, now),
-            Endpoint::Status => self.status(uid, project, pipeline, build, now),
-            Endpoint::Stop => self.stop(uid, project, pipeline, build, now).map(|()| Value::Bool(true)),
-            Endpoint::History => self.history(uid, project, pipeline, page, now),
-            Endpoint::Projects => Ok(self.project_list(uid)),
-            Endpoint::Project => self.one_project(uid, project),
-            Endpoint::Pipelines => self.pipeline_list(uid, project, page, now),
-            Endpoint::PipelineStatus => self.pipeline_status(uid, project, pipeline, now),
+    fn pass_the_gateway(&self, incoming: &Incoming) -> Result<String, GatewayFailure> {
+        match &incoming.found {
+            Found::Nothing | Found::NotOfTheApi => Err(GatewayFailure::of(1640401, None)),
+            Found::WrongMethod => Err(GatewayFailure::of(1640501, None)),
+            Found::Route(_) => self.verify_application(&incoming.headers, &incoming.query),
         }
     }
 
-    fn retry_answer(&mut self, route: &Route, incoming: &Incoming, uid: &str, now: i64) -> Reading {
+    /// What the service does where no gateway is in front (bkci-api.md 2.2 points 1 and 2): it looks at no credentials
+    /// of the application. A deployment that demands the gateway's token lets nobody in.
+    fn pass_the_filters(&self, incoming: &Incoming) -> Option<Answer> {
+        if matches!(incoming.found, Found::NotOfTheApi) {
+            let text = format!("Devops OpenAPI Auth fail: path({})", incoming.path);
+            return Some(Answer::text(400, "text/plain", &text));
+        }
+        let refused = self.settings.demands_gateway;
+        refused.then(|| Answer::text(403, "text/plain", "You do not have permission to access"))
+    }
+
+    /// The openapi service: path, media type, query types, project and application, the user (bkci-api.md 2.2, 3.3).
+    /// Project and application are looked at only where the gateway vouches for the application.
+    fn serve(&mut self, incoming: &Incoming, application: Option<&str>, now: i64) -> Reading {
+        let route = match &incoming.found {
+            Found::Route(route) => route,
+            Found::WrongMethod => return Err(Failure::wrong_method()),
+            Found::Nothing | Found::NotOfTheApi => return Err(Failure::no_such_path()),
+        };
+        if incoming.method == Method::POST && !incoming.sends_json() {
+            return Err(Failure::unsupported_media_type());
+        }
+        let in_path = route.family.has_ids_in_the_path();
+        let (page, filter) = (incoming.page()?, incoming.filter(route.family)?);
+        if let Some(application) = application.filter(|_| !route.project.is_empty()) {
+            self.authorise(application, &route.project, now)?;
+        }
+        let uid = incoming.uid().ok_or_else(|| Failure::missing_argument("userId"))?;
+        let (pipeline, build) = self.pairing(route, incoming)?;
+        let (project, pipeline, build) = (route.project.as_str(), pipeline.as_str(), build.as_str());
+        let reader = Reader { uid, project, pipeline };
+        match route.endpoint {
+            Endpoint::Retry => self.retry_answer(&reader, build, incoming, now),
+            Endpoint::Detail => self.detail(uid, project, pipeline, build, now),
+            Endpoint::Status => self.status(uid, project, pipeline, build, now),
+            Endpoint::Stop => self.stop(uid, project, pipeline, build, now).map(|()| Value::Bool(true)),
+            Endpoint::History => self.history(&reader, &filter, page, now),
+            Endpoint::Projects => Ok(self.project_list(uid, (!in_path).then_some(page))),
+            Endpoint::Project => self.one_project(uid, project),
+            Endpoint::Pipelines => {
+                let named = incoming.text("filterByPipelineName").filter(|_| !in_path);
+                self.pipeline_list(&reader, named.unwrap_or_default(), page, now)
+            }
+            Endpoint::PipelineSearch => {
+                self.pipeline_search(uid, project, incoming.text("pipelineName").unwrap_or_default())
+            }
+            Endpoint::PipelineStatus => self.pipeline_status(&reader, now),
+        }
+    }
+
+    /// Pipeline and build: those of the path, or in v4 those of the query, which must fit each other before anything
+    /// else is looked at (bkci-api.md 3.3, 6.1, 6.3 #0b).
+    fn pairing(&self, route: &Route, incoming: &Incoming) -> Result<(String, String), Failure> {
+        if route.family.has_ids_in_the_path() {
+            return Ok((route.pipeline.clone(), route.build.clone()));
+        }
+        let [pipeline, build] = ["pipelineId", "buildId"].map(|name| incoming.text(name));
+        let build = match route.endpoint {
+            Endpoint::Detail | Endpoint::Status | Endpoint::Stop => {
+                self.build_in(&route.project, build.ok_or_else(|| Failure::missing_argument("buildId"))?)
+            }
+            Endpoint::Retry => self.build_to_retry(&route.project, incoming)?,
+            Endpoint::History | Endpoint::PipelineStatus => {
+                let pipeline = pipeline.ok_or_else(|| Failure::missing_argument("pipelineId"))?;
+                return Ok((pipeline.to_owned(), String::new()));
+            }
+            Endpoint::Projects | Endpoint::Project | Endpoint::Pipelines | Endpoint::PipelineSearch => {
+                return Ok((String::new(), String::new()));
+            }
+        };
+        let build = build.ok_or_else(|| Failure::unpaired("parameter content of the request is empty"))?;
+        if pipeline.is_some_and(|pipeline| pipeline != build.pipeline) {
+            return Err(Failure::unpaired("PipelineId is invalid "));
+        }
+        Ok((build.pipeline.clone(), build.id.clone()))
+    }
+
+    /// By its id, or by its pipeline and number (bkci-api.md 6.1). An unknown number is told as an unknown id is: that
+    /// is this double's choice, as the reference is silent.
+    fn build_to_retry(&self, project: &str, incoming: &Incoming) -> Result<Option<&Build>, Failure> {
+        match (incoming.text("pipelineId"), incoming.text("buildId"), incoming.maybe_number("buildNumber")?) {
+            (_, Some(build), _) => Ok(self.build_in(project, build)),
+            (None, None, _) => Err(Failure::unpaired("pipelineId and buildId cannot be empty at the same time")),
+            (Some(_), None, None) => Err(Failure::unpaired("buildId and buildNumber cannot be empty at the same time")),
+            (Some(pipeline), None, Some(number)) => {
+                let mut builds =
+                    self.builds.iter().filter(|build| build.project == project && build.pipeline == pipeline);
+                Ok(builds.find(|build| i64::from(build.number) == number))
+            }
+        }
+    }
+
+    fn retry_answer(&mut self, reader: &Reader<'_>, build: &str, incoming: &Incoming, now: i64) -> Reading {
         let ask = Ask {
-            uid,
-            project: &route.project,
-            pipeline: &route.pipeline,
-            build: &route.build,
+            uid: reader.uid,
+            project: reader.project,
+            pipeline: reader.pipeline,
+            build,
             wish: Wish {
                 task_id: incoming.parameter("taskId").map(str::to_owned),
                 failed_container: incoming.flag("failedContainer"),
@@ -251,11 +228,11 @@ impl World {
         };
         let accepted = self.retry(&ask, now)?;
         if self.settings.old_server {
-            return Ok(json!({"id": route.build}));
+            return Ok(json!({"id": build}));
         }
         Ok(json!({
-            "id": route.build, "executeCount": accepted.execute_count, "projectId": route.project,
-            "pipelineId": route.pipeline, "num": accepted.number,
+            "id": build, "executeCount": accepted.execute_count, "projectId": reader.project,
+            "pipelineId": reader.pipeline, "num": accepted.number,
         }))
     }
 }

@@ -40,6 +40,31 @@ pub enum Status {
 }
 
 impl Status {
+    const ALL: [Status; 17] = [
+        Status::Succeed,
+        Status::Failed,
+        Status::Canceled,
+        Status::Running,
+        Status::Terminate,
+        Status::Reviewing,
+        Status::ReviewAbort,
+        Status::HeartbeatTimeout,
+        Status::PrepareEnv,
+        Status::Unexec,
+        Status::Skip,
+        Status::QualityCheckFail,
+        Status::Queue,
+        Status::QueueTimeout,
+        Status::ExecTimeout,
+        Status::Pause,
+        Status::StageSuccess,
+    ];
+
+    /// The status with this value on the wire.
+    pub(super) fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
     /// The value on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -43,6 +43,8 @@ pub enum Right {
 /// What a person may do in a whole project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProjectRight {
+    /// Look at all its pipelines: what v4's search by name needs (bkci-api.md 10).
+    View,
     /// The API-operate permission: skip tasks that do not allow it (bkci-api.md 6.3 #8c).
     ApiOperate,
     /// Manage the project.
@@ -129,6 +131,8 @@ pub(super) struct Settings {
     pub(super) old_server: bool,
     /// Missing permissions are 2101008 instead of 403 (bkci-api.md 3.3).
     pub(super) old_auth: bool,
+    /// Who does not come through the gateway is turned away (bkci-api.md 2.2 point 2).
+    pub(super) demands_gateway: bool,
     /// How long a build stays in the queue.
     pub(super) queue_ms: i64,
     /// Language of users who never chose one.
@@ -153,7 +157,13 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(application: Application) -> Self {
         Self {
-            settings: Settings { old_server: false, old_auth: false, queue_ms: 1000, language: Language::Chinese },
+            settings: Settings {
+                old_server: false,
+                old_auth: false,
+                demands_gateway: false,
+                queue_ms: 1000,
+                language: Language::Chinese,
+            },
             projects: Vec::new(),
             pipelines: Vec::new(),
             users: BTreeMap::new(),
