@@ -224,6 +224,11 @@ pub fn bkci_options(settings: &Settings) -> bkci::Options {
     let bkci = &settings.bkci;
     bkci::Options {
         base_url: bkci.base_url.clone(),
+        family: match bkci.api {
+            config::Api::V3 => bkci::Family::V3,
+            config::Api::V4 => bkci::Family::V4,
+            config::Api::V4Backend => bkci::Family::V4Backend,
+        },
         app_code: bkci.app_code.clone(),
         app_secret: bkci.app_secret.clone(),
         credentials: match bkci.credentials {

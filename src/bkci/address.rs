@@ -31,10 +31,14 @@ pub enum Credentials {
 }
 
 /// The form of the addresses (bkci-api 1).
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Family {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
     /// Ids in the path: `/apigw-app/v3/projects/…`.
     V3,
+    /// Through the gateway, ids in the query: `/v4/apigw-app/projects/…`.
+    V4,
+    /// What the gateway forwards to: `/apigw-app/v4/projects/…`.
+    V4Backend,
 }
 
 /// One call that the client makes.
@@ -108,6 +112,8 @@ impl Addresses {
     pub(super) fn of(&self, endpoint: Endpoint<'_>, credentials: &[(&str, &str)]) -> Url {
         let (path, parameters) = match self.family {
             Family::V3 => v3(endpoint),
+            Family::V4 => v4(endpoint, false),
+            Family::V4Backend => v4(endpoint, true),
         };
         let mut query = String::new();
         for (name, value) in parameters.iter().chain(credentials) {
@@ -135,6 +141,28 @@ fn v3(endpoint: Endpoint<'_>) -> (String, Parameters<'_>) {
         Endpoint::Project(project) => (path(&["apigw-app", "v3", "projects", project.as_str()]), Vec::new()),
         Endpoint::Probe => (of_build(NOWHERE, "detail"), Vec::new()),
     }
+}
+
+/// bkci-api 1, the two families of v4 (6.1, 7.2, 10): they differ in their first two segments and, irregularly, in where
+/// a project is.
+fn v4(endpoint: Endpoint<'_>, backend: bool) -> (String, Parameters<'_>) {
+    let front = if backend { ["apigw-app", "v4"] } else { ["v4", "apigw-app"] };
+    let projects = |rest: &[&str]| path(&[&front, ["projects"].as_slice(), rest].concat());
+    match endpoint {
+        Endpoint::Detail(build) => (projects(&[build.project.as_str(), "build_detail"]), pairing(ids(build))),
+        Endpoint::Retry(build, scope) => {
+            let parameters = pairing(ids(build)).into_iter().chain(retry_parameters(scope)).collect();
+            (projects(&[build.project.as_str(), "build_retry"]), parameters)
+        }
+        Endpoint::Project(project) if backend => (projects(&["project", project.as_str()]), Vec::new()),
+        Endpoint::Project(project) => (projects(&[project.as_str()]), Vec::new()),
+        Endpoint::Probe => (projects(&[NOWHERE[0], "build_detail"]), pairing(NOWHERE)),
+    }
+}
+
+/// v4 checks that the two belong together before anything else (bkci-api 3.3, 6.3 #0b), so both always go.
+fn pairing([_, pipeline, build]: [&str; 3]) -> Parameters<'_> {
+    vec![("pipelineId", pipeline), ("buildId", build)]
 }
 
 fn ids(build: &BuildRef) -> [&str; 3] {
@@ -278,6 +306,8 @@ mod tests {
         Addresses::new(base, Family::V3).expect("a good address")
     }
 
+    const FAMILIES: [Family; 3] = [Family::V3, Family::V4, Family::V4Backend];
+
     fn task(id: &str) -> TaskScope {
         TaskScope { id: id.into(), name: "Unit tests".into(), job: "linux".into(), stage: "Build".into() }
     }
@@ -297,6 +327,58 @@ mod tests {
         }
         let bare = addresses("http://127.0.0.1:8080").of(Endpoint::Detail(&build()), &[]);
         assert!(bare.as_str().starts_with("http://127.0.0.1:8080/apigw-app/v3/projects/gamecore/"), "{bare}");
+    }
+
+    /// bkci-api 1, 6.1, 7.2 and 10, row by row.
+    #[test]
+    fn each_family_has_its_own_address_for_each_call() {
+        let (build, whole) = (build(), Scope::WholeBuild);
+        let skip = Scope::SkipTask(task("e-1"));
+        let of_build = "pipelineId=p-4f0c1d0f0d8e4c7c9b6f3a2e1d0c9b8a&buildId=b-7a1d9e3c5b2f4a6d8c0e1f2a3b4c5d6e";
+        let in_path = "pipelines/p-4f0c1d0f0d8e4c7c9b6f3a2e1d0c9b8a/builds/b-7a1d9e3c5b2f4a6d8c0e1f2a3b4c5d6e";
+        let nowhere = "p-00000000000000000000000000000000";
+        let none = "b-00000000000000000000000000000000";
+        let project = Endpoint::Project(&build.project);
+        let table = [
+            (
+                Endpoint::Retry(&build, &whole),
+                format!("/apigw-app/v3/projects/gamecore/{in_path}/retry"),
+                format!("/v4/apigw-app/projects/gamecore/build_retry?{of_build}"),
+                format!("/apigw-app/v4/projects/gamecore/build_retry?{of_build}"),
+            ),
+            (
+                Endpoint::Retry(&build, &skip),
+                format!("/apigw-app/v3/projects/gamecore/{in_path}/retry?taskId=e-1&skip=true"),
+                format!("/v4/apigw-app/projects/gamecore/build_retry?{of_build}&taskId=e-1&skip=true"),
+                format!("/apigw-app/v4/projects/gamecore/build_retry?{of_build}&taskId=e-1&skip=true"),
+            ),
+            (
+                Endpoint::Detail(&build),
+                format!("/apigw-app/v3/projects/gamecore/{in_path}/detail"),
+                format!("/v4/apigw-app/projects/gamecore/build_detail?{of_build}"),
+                format!("/apigw-app/v4/projects/gamecore/build_detail?{of_build}"),
+            ),
+            (
+                project,
+                "/apigw-app/v3/projects/gamecore".to_owned(),
+                "/v4/apigw-app/projects/gamecore".to_owned(),
+                "/apigw-app/v4/projects/project/gamecore".to_owned(),
+            ),
+            (
+                Endpoint::Probe,
+                format!("/apigw-app/v3/projects/reprise-check/pipelines/{nowhere}/builds/{none}/detail"),
+                format!("/v4/apigw-app/projects/reprise-check/build_detail?pipelineId={nowhere}&buildId={none}"),
+                format!("/apigw-app/v4/projects/reprise-check/build_detail?pipelineId={nowhere}&buildId={none}"),
+            ),
+        ];
+        for (endpoint, v3, v4, v4_backend) in table {
+            let bases = ["https://h/api/devops/prod", "https://h/api/devops/prod/", "https://h/openapi/api"];
+            for ((family, base), expected) in FAMILIES.into_iter().zip(bases).zip([v3, v4, v4_backend]) {
+                let addresses = Addresses::new(base, family).expect("a good address");
+                let base = base.trim_end_matches('/');
+                assert_eq!(addresses.of(endpoint, &[]).as_str(), format!("{base}{expected}"), "{family:?}");
+            }
+        }
     }
 
     #[test]
@@ -332,12 +414,15 @@ mod tests {
     fn a_hostile_value_stays_one_value() {
         for hostile in ["e-1&skip=true", "a b+c", "#x", "../../x", "%2e%2e", "ü=?;", "a\r\nX: y"] {
             let scope = Scope::Task(task(hostile));
-            let url = addresses("https://h").of(Endpoint::Retry(&build(), &scope), &[("app_code", "a&b")]);
-            let pairs: Vec<_> =
-                url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-            let expected = [("taskId".to_owned(), hostile.to_owned()), ("app_code".to_owned(), "a&b".to_owned())];
-            assert_eq!(pairs, expected, "{url}");
-            assert!(url.path().ends_with("/retry") && url.fragment().is_none(), "{url}");
+            for (family, named) in FAMILIES.into_iter().zip([0, 2, 2]) {
+                let addresses = Addresses::new("https://h", family).expect("a good address");
+                let url = addresses.of(Endpoint::Retry(&build(), &scope), &[("app_code", "a&b")]);
+                let pairs: Vec<_> =
+                    url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+                let expected = [("taskId".to_owned(), hostile.to_owned()), ("app_code".to_owned(), "a&b".to_owned())];
+                assert_eq!(pairs[named..], expected, "{url}");
+                assert!(url.path().ends_with("retry") && url.fragment().is_none(), "{url}");
+            }
         }
     }
 

@@ -301,11 +301,11 @@ impl Answer<'_> {
         }
         let begins = |text: &str| self.body.trim_ascii_start().starts_with(text.as_bytes());
         let why = if begins("Devops OpenAPI Auth fail: path(") {
-            "BK-CI does not take this path. Is bkci.base_url right?"
+            "BK-CI does not take this path. Are bkci.base_url and bkci.api right?"
         } else if begins("Devops OpenAPI Auth fail") {
             "BK-CI does not accept the application. Look at bkci.app_code and bkci.app_secret"
         } else if begins("You do not have permission to access") {
-            "BK-CI wants to be called through its gateway. Is bkci.base_url the gateway's address?"
+            "BK-CI wants to be called through its gateway. Is bkci.base_url the gateway's address, and bkci.api not v4-backend?"
         } else if begins("Request don't has user's access_token") {
             "BK-CI wants a signed-in user. Is bkci.base_url the address for applications?"
         } else {

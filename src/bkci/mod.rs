@@ -23,8 +23,8 @@ use reqwest::{Method, Response, Url};
 use secrecy::SecretString;
 use tracing::{debug, field};
 
-pub use self::address::Credentials;
-use self::address::{Addresses, Application, Endpoint, Family};
+use self::address::{Addresses, Application, Endpoint};
+pub use self::address::{Credentials, Family};
 pub use self::error::Error;
 use self::error::{Answer, Head};
 use crate::model::BuildRef;
@@ -44,8 +44,10 @@ const IDLE: Duration = Duration::from_secs(15);
 
 /// How to reach BK-CI.
 pub struct Options {
-    /// Everything before `/apigw-app/v3/…` (contract 2).
+    /// Everything before the family's own paths (contract 2).
     pub base_url: String,
+    /// The form of the addresses.
+    pub family: Family,
     /// The application.
     pub app_code: String,
     /// Its secret.
@@ -109,7 +111,8 @@ impl Client {
     /// # Errors
     /// When an option cannot be used; the text names its key and never its value.
     pub fn new(options: Options) -> anyhow::Result<Self> {
-        let Options { base_url, app_code, app_secret, credentials, web_url, connect_timeout, read_timeout } = options;
+        let Options { base_url, family, app_code, app_secret, credentials, web_url, connect_timeout, read_timeout } =
+            options;
         let web = web_url.filter(|url| !url.trim().is_empty()).map(|url| address::web_address(&url)).transpose()?;
         let http = reqwest::Client::builder()
             .user_agent(concat!("reprise/", env!("CARGO_PKG_VERSION")))
@@ -130,7 +133,7 @@ impl Client {
             .context("preparing the HTTP client for BK-CI")?;
         let shared = Shared {
             http,
-            addresses: Addresses::new(&base_url, Family::V3)?,
+            addresses: Addresses::new(&base_url, family)?,
             application: Application::new(app_code, app_secret, credentials)?,
             web,
             longest_call: connect_timeout + 2 * read_timeout,

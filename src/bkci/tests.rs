@@ -137,6 +137,7 @@ async fn react(stream: &mut TcpStream, does: &Does) -> bool {
 fn options(base_url: &str, credentials: Credentials) -> Options {
     Options {
         base_url: base_url.into(),
+        family: Family::V3,
         app_code: "chatops".into(),
         app_secret: SECRET.into(),
         credentials,
@@ -247,6 +248,27 @@ async fn a_retry_goes_out_as_the_seed_describes_it() {
     user-agent: reprise/VERSION
     host: HOST
     ");
+}
+
+#[tokio::test]
+async fn v4_has_its_ids_in_the_query_and_its_credentials_in_the_header() {
+    let scope = Scope::SkipTask(TaskScope { id: "e-1".into(), name: "t".into(), job: "j".into(), stage: "s".into() });
+    for (family, path) in [(Family::V4, "/v4/apigw-app"), (Family::V4Backend, "/apigw-app/v4")] {
+        // An old server says the id and nothing else.
+        let server =
+            Server::start(json(200, r#"{"status":0,"data":{"id":"b-7a1d9e3c5b2f4a6d8c0e1f2a3b4c5d6e"}}"#)).await;
+        let options = Options { family, ..options(&server.base(), Credentials::Header) };
+        let retried = Client::new(options).expect("good options").retry(&uid(), &build(), &scope).await;
+        assert_eq!(retried, Ok(Retried { build_id: BUILD.into(), execute_count: None, number: None }));
+        let [request] = &server.requests()[..] else { panic!("one request") };
+        let line = format!(
+            "POST /api{path}/projects/gamecore/build_retry?pipelineId=p-4f0c1d0f0d8e4c7c9b6f3a2e1d0c9b8a&buildId={BUILD}&taskId=e-1&skip=true HTTP/1.1"
+        );
+        assert_eq!(request.lines().next(), Some(line.as_str()));
+        for header in ["content-type: application/json", "content-length: 0", "x-devops-uid: alice", "x-bkapi-auth"] {
+            assert!(request.contains(header), "{request}");
+        }
+    }
 }
 
 #[tokio::test]

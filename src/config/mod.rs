@@ -189,9 +189,6 @@ const WITHOUT_EFFECT: [&str; 8] = [
 /// What somebody would rely on and this version does not do must not look as if it did.
 fn refuse_unbuilt(reader: &mut Reader<'_>, settings: &Settings) {
     const LATER: &str = "is not enforced by this version yet";
-    if settings.bkci.api != Api::V3 {
-        reader.refuse("bkci.api", "comes with a later release", "v3");
-    }
     let identity = &settings.identity;
     let unbuilt = [
         ("identity.require", identity.require != Require::Admin, "admin"),

@@ -347,6 +347,22 @@ fn a_file_that_cannot_be_read_hides_no_other_fault() {
 }
 
 #[test]
+fn credentials_go_where_the_family_takes_them_unless_said() {
+    let cases = [
+        ("v3", "auto", Api::V3, Credentials::Query),
+        ("v4", "auto", Api::V4, Credentials::Header),
+        ("v4-backend", "auto", Api::V4Backend, Credentials::Header),
+        ("v3", "header", Api::V3, Credentials::Header),
+        ("v4", "query", Api::V4, Credentials::Query),
+    ];
+    for (api, credentials, family, place) in cases {
+        let more = [("REPRISE__BKCI__API", api), ("REPRISE__BKCI__CREDENTIALS", credentials)];
+        let settings = load(&[], &more).expect("valid");
+        assert_eq!((settings.bkci.api, settings.bkci.credentials), (family, place), "{api} {credentials}");
+    }
+}
+
+#[test]
 fn all_faults_are_told_at_once_and_no_secret_is() {
     let (_folder, path) = file("[bkci]\nbase_ulr = \"https://x\"\nread_timeout_ms = \"5s\"\n[follow]\npoll_ms = 10\n");
     let faults = load(
@@ -354,7 +370,7 @@ fn all_faults_are_told_at_once_and_no_secret_is() {
         &[
             ("REPRISE__DISCORD__TOKEN", "hunter2 with blank"),
             ("REPRISE__DISCORD__TRANSPORT", "http"),
-            ("REPRISE__BKCI__API", "v4"),
+            ("REPRISE__BKCI__API", "v5"),
             ("REPRISE__STORE__URL", "mysql://me:hunter2@h/d"),
             ("REPRISE__IDENTITY__REQUIRE", "proof"),
             ("REPRISE__LOG__LEVEL", "loud"),
@@ -364,7 +380,7 @@ fn all_faults_are_told_at_once_and_no_secret_is() {
     for expected in [
         "discord.token (environment variable REPRISE__DISCORD__TOKEN): contains a blank",
         "discord.public_key (default): is required with discord.transport = \"http\"; expected",
-        "bkci.api (environment variable REPRISE__BKCI__API): comes with a later release; expected v3",
+        "bkci.api (environment variable REPRISE__BKCI__API): ",
         "store.url (environment variable REPRISE__STORE__URL)",
         "bkci.read_timeout_ms (file ",
         "follow.poll_ms (file ",

@@ -126,6 +126,29 @@ pub struct Rejection {
     pub retry_after_s: Option<u64>,
 }
 
+/// Why build and pipeline do not fit each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unpaired {
+    /// There is no such build in the project.
+    NoBuild,
+    /// The build belongs to another pipeline.
+    OtherPipeline,
+}
+
+impl Rejection {
+    /// What v4 says of a build and a pipeline that do not fit, in place of v3's codes of their own (bkci-api 3.3, 6.3
+    /// #0b). All that tells it from other mistakes with code 400 are these words; unlike those before them they are in no
+    /// catalogue, so they are the same in each language.
+    pub fn unpaired(&self) -> Option<Unpaired> {
+        match self.message.trim_end() {
+            _ if self.by != RejectedBy::BkCi || self.code != 400 => None,
+            text if text.ends_with("{0} PipelineId is invalid") => Some(Unpaired::OtherPipeline),
+            text if text.ends_with("{0} parameter content of the request is empty") => Some(Unpaired::NoBuild),
+            _ => None,
+        }
+    }
+}
+
 /// Who refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RejectedBy {

@@ -7,7 +7,7 @@ use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 
 use super::plain::plain;
-use crate::model::{RejectedBy, Rejection};
+use crate::model::{RejectedBy, Rejection, Unpaired};
 
 /// A message as it came is cut to this.
 const MESSAGE_MAX: usize = 200;
@@ -65,8 +65,12 @@ fn of_gateway(t: &FluentLanguageLoader, rejection: &Rejection) -> Option<String>
 /// About the project, the pipeline or the build as a whole (bkci-api 3.3 and 6.3).
 fn of_call(t: &FluentLanguageLoader, rejection: &Rejection) -> Option<String> {
     Some(match rejection.code {
-        // How v4 says that build and pipeline do not fit (bkci-api 3.3). Other mistakes have the same code, so its words stay.
-        400 | 2_112_009 => fl!(t, "cause-ids", message = message(rejection)),
+        // v4 has one code for much (bkci-api 3.3), so BK-CI's words stay where they say nothing that is known.
+        400 | 2_112_009 => match rejection.unpaired() {
+            Some(Unpaired::NoBuild) => fl!(t, "cause-no-build"),
+            Some(Unpaired::OtherPipeline) => fl!(t, "cause-other-pipeline"),
+            None => fl!(t, "cause-ids", message = message(rejection)),
+        },
         403 | 2_100_054 | 2_101_008 => fl!(t, "cause-permission"),
         404 => fl!(t, "cause-no-project"),
         2_101_163 => fl!(t, "cause-no-build"),

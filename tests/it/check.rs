@@ -1,6 +1,6 @@
 //! `reprise check`: every part is tried whatever is wrong with the others, and each finding says what to do.
 
-use sandbox::bkci::{Endpoint, Right};
+use sandbox::bkci::{Endpoint, Family, Right};
 
 use crate::program::{run, text};
 use crate::support::{World, stories};
@@ -13,6 +13,7 @@ stories![
     the_way_that_interactions_take_is_looked_at,
     an_empty_list_of_servers_is_told,
     what_has_no_effect_is_told,
+    bkci_is_found_by_each_family_of_addresses,
 ];
 
 struct Checked {
@@ -175,5 +176,20 @@ async fn what_has_no_effect_is_told(world: &mut World) -> anyhow::Result<()> {
     let checked = check(world, &[], &[("REPRISE__ADMIN__CHANNEL", "17")]).await?;
     assert!(checked.with("note").contains(&"note    admin.channel: is set, and has no effect in this version"));
     assert_eq!(checked.code, Some(0));
+    Ok(())
+}
+
+async fn bkci_is_found_by_each_family_of_addresses(world: &mut World) -> anyhow::Result<()> {
+    for family in [Family::V3, Family::V4, Family::V4Backend] {
+        world.speak(family);
+        let before = world.bkci.requests().len();
+        let checked = check(world, &["--as", "dev.uid", "--project", "demo"], &[]).await?;
+        assert_eq!(checked.code, Some(0), "{family:?}: {}", checked.lines);
+        let asked: Vec<_> = world.bkci.requests().into_iter().skip(before).map(|request| request.family).collect();
+        assert_eq!(asked, [Some(family); 2], "once as nobody, once as the user");
+    }
+    world.bkci.demand_gateway(true);
+    let checked = check(world, &[], &[]).await?;
+    assert!(checked.with("FAILED")[0].contains("gateway's address"), "{}", checked.lines);
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use sandbox::bkci::{BuildPlan, Endpoint, Fault, Right, Trigger, Webhook, Wish, Wrong};
 
-use crate::support::{World, stories};
+use crate::support::{World, stories_on_each_family};
 
-stories![
+stories_on_each_family![
     an_answer_lost_after_bkci_acted_is_found_out,
     an_answer_lost_before_bkci_acted_ends_unconfirmed,
     bkci_slow_to_answer_shows_within_five_seconds_and_is_corrected,

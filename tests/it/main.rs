@@ -1,4 +1,5 @@
-//! User stories, over the wire, against the doubles of Discord and BK-CI. Every story runs on both databases.
+//! User stories, over the wire, against the doubles of Discord and BK-CI. Every story runs on both databases, and those of
+//! retrying on each family of BK-CI's addresses.
 
 mod support;
 

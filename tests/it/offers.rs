@@ -5,9 +5,9 @@ use std::time::Duration;
 use sandbox::bkci::{BuildPlan, Endpoint, Fail, JobPlan, Right, StagePlan, TaskPlan, Wish};
 use sandbox::discord::{Fault, Message, RequestRecord};
 
-use crate::support::{World, stories};
+use crate::support::{World, stories_on_each_family};
 
-stories![
+stories_on_each_family![
     a_preview_is_private_and_running_it_answers_in_the_channel,
     a_preview_can_be_cancelled,
     where_the_bot_may_not_post_the_result_of_a_preview_still_reaches_the_channel,

@@ -2,9 +2,9 @@
 
 use sandbox::bkci::{Endpoint, Fault};
 
-use crate::support::{World, stories};
+use crate::support::{World, stories_on_each_family};
 
-stories![
+stories_on_each_family![
     killed_while_bkci_was_asked_the_truth_is_found_out,
     killed_while_the_build_was_read_it_is_decided_anew,
     killed_after_a_button_was_pressed_what_it_offered_is_done_once,

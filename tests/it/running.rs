@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use sandbox::bkci::{BuildPlan, Endpoint, Fail, Fault, JobPlan, MatrixChild, Outcome, Right, StagePlan, TaskPlan};
 
-use crate::support::{World, stories};
+use crate::support::{World, stories_on_each_family};
 
-stories![
+stories_on_each_family![
     a_failed_task_of_a_running_build_is_retried_and_again_when_it_fails_again,
     an_answer_lost_after_the_task_was_started_is_found_out_by_the_task,
     an_answer_lost_before_anything_happened_ends_unconfirmed_and_makes_room,

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reprise::bkci::{Client, Credentials, Options};
+use reprise::bkci::{Client, Credentials, Family, Options};
 use reprise::model::BuildRef;
 use reprise::model::build::Build;
 use reprise::model::ids::Uid;
@@ -43,6 +43,7 @@ impl Scene {
         bkci.change_pipeline(&pipeline, |pipeline| pipeline.max_concurrency = usize::MAX);
         let client = Client::new(Options {
             base_url: bkci.base_url(),
+            family: Family::V3,
             app_code: bkci.app_code(),
             app_secret: SecretString::from(bkci.app_secret()),
             credentials: Credentials::Query,

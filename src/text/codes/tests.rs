@@ -131,6 +131,20 @@ fn the_gateway_names_the_seconds_and_what_is_unknown_keeps_its_own_words() {
     }
 }
 
+/// bkci-api 3.3: one code, and words that are in no catalogue.
+#[test]
+fn what_v4_says_of_ids_that_do_not_fit_is_told_apart() {
+    let t = super::super::loader(Locale::En);
+    let of = |by, message: &str| Rejection { message: message.into(), ..rejection(by, 400, 400) };
+    let said = |message| refusal(t, &of(RejectedBy::BkCi, message));
+    assert!(said("Parameter verification failed: {0} PipelineId is invalid ").contains("another pipeline"));
+    assert!(said("参数校验失败:{0} PipelineId is invalid ").contains("another pipeline"));
+    assert!(said("参数校验失败:{0} parameter content of the request is empty").contains("no such build"));
+    let other = said("Parameter verification failed: request param userId cannot be empty");
+    assert!(other.contains("userId"), "{other}");
+    assert_eq!(of(RejectedBy::Gateway, "{0} PipelineId is invalid ").unpaired(), None);
+}
+
 /// The same code says something else when it is about the call's address or the application (bkci-api 3.3).
 #[test]
 fn an_unknown_address_is_not_told_as_an_unknown_project() {

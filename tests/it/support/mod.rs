@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use reprise::clock::Clock;
 use reprise::config::Settings;
 use reprise::store::Store;
-use sandbox::bkci::{BkCi, BuildPlan, PipelineId, Right};
+use sandbox::bkci::{BkCi, BuildPlan, Family, PipelineId, Right};
 use sandbox::discord::{Discord, Message, Options, Typing};
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
@@ -28,10 +28,25 @@ const POSTGRES: &str = "REPRISE_TEST_POSTGRES";
 /// Set where a skip counts as a failure.
 const SKIPS: &str = "REPRISE_TEST_SKIPS";
 
+/// On what a story is told.
 #[derive(Clone, Copy, Debug)]
-pub enum Database {
+pub enum Ground {
     Sqlite,
     Postgres,
+    /// The embedded database, and BK-CI by the addresses of v4 through the gateway.
+    V4,
+    /// The same past the gateway.
+    V4Backend,
+}
+
+impl Ground {
+    fn family(self) -> Family {
+        match self {
+            Self::Sqlite | Self::Postgres => Family::V3,
+            Self::V4 => Family::V4,
+            Self::V4Backend => Family::V4Backend,
+        }
+    }
 }
 
 /// Real time that a bot may take to end.
@@ -40,21 +55,29 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// One test per story and database.
 macro_rules! stories {
     ($($story:ident),+ $(,)?) => {
-        mod sqlite {
+        $crate::support::stories!(in sqlite Sqlite: $($story),+);
+        $crate::support::stories!(in postgres Postgres: $($story),+);
+    };
+    (in $module:ident $ground:ident: $($story:ident),+) => {
+        mod $module {
             $(#[test]
             fn $story() {
-                $crate::support::tell($crate::support::Database::Sqlite, super::$story);
-            })+
-        }
-        mod postgres {
-            $(#[test]
-            fn $story() {
-                $crate::support::tell($crate::support::Database::Postgres, super::$story);
+                $crate::support::tell($crate::support::Ground::$ground, super::$story);
             })+
         }
     };
 }
 pub(crate) use stories;
+
+/// One test per story and database, and one more per further family of BK-CI's addresses: for stories of retrying.
+macro_rules! stories_on_each_family {
+    ($($story:ident),+ $(,)?) => {
+        $crate::support::stories!($($story),+);
+        $crate::support::stories!(in v4 V4: $($story),+);
+        $crate::support::stories!(in v4_backend V4Backend: $($story),+);
+    };
+}
+pub(crate) use stories_on_each_family;
 
 pub struct World {
     pub discord: Discord,
@@ -66,6 +89,8 @@ pub struct World {
     pub stranger: u64,
     pub pipeline: PipelineId,
     pub logs: Logs,
+    /// The last one counts; the others were spoken before.
+    families: Vec<Family>,
     clock: Clock,
     store_url: String,
     folder: tempfile::TempDir,
@@ -80,14 +105,14 @@ struct Bot {
     address: String,
 }
 
-pub fn tell(database: Database, story: impl AsyncFnOnce(&mut World) -> anyhow::Result<()>) {
+pub fn tell(ground: Ground, story: impl AsyncFnOnce(&mut World) -> anyhow::Result<()>) {
     let logs = Logs::default();
     let subscriber = reprise::telemetry::subscriber("debug", logs.clone());
     tracing::subscriber::with_default(subscriber, || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let Some(store_url) = database_url(database).await else { return };
-            let mut world = World::new(store_url, logs.clone()).await.expect("a world");
+            let Some(store_url) = database_url(ground).await else { return };
+            let mut world = World::new(store_url, ground.family(), logs.clone()).await.expect("a world");
             let told = story(&mut world).await;
             if let Err(error) = told {
                 panic!("{error:?}\n\n{}\n\nlog:\n{}", world.discord.describe(), logs.text());
@@ -97,11 +122,11 @@ pub fn tell(database: Database, story: impl AsyncFnOnce(&mut World) -> anyhow::R
     });
 }
 
-async fn database_url(database: Database) -> Option<String> {
-    match database {
+async fn database_url(ground: Ground) -> Option<String> {
+    match ground {
         // A file in the world's own folder.
-        Database::Sqlite => Some(String::new()),
-        Database::Postgres => match std::env::var(POSTGRES) {
+        Ground::Sqlite | Ground::V4 | Ground::V4Backend => Some(String::new()),
+        Ground::Postgres => match std::env::var(POSTGRES) {
             Ok(server) => Some(postgres_schema(&server).await.expect("a schema on the PostgreSQL server")),
             Err(_) => {
                 assert!(std::env::var_os(SKIPS).is_none(), "{POSTGRES} is not set, and skips are forbidden here");
@@ -127,6 +152,14 @@ fn folder() -> std::io::Result<tempfile::TempDir> {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
 }
 
+fn api_key(family: Family) -> &'static str {
+    match family {
+        Family::V3 => "v3",
+        Family::V4 => "v4",
+        Family::V4Backend => "v4-backend",
+    }
+}
+
 async fn postgres_schema(server: &str) -> anyhow::Result<String> {
     use sqlx::Connection as _;
     static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
@@ -141,7 +174,7 @@ async fn postgres_schema(server: &str) -> anyhow::Result<String> {
 }
 
 impl World {
-    async fn new(store_url: String, logs: Logs) -> anyhow::Result<Self> {
+    async fn new(store_url: String, family: Family, logs: Logs) -> anyhow::Result<Self> {
         let clock = sandbox::clock::Clock::default();
         let discord = Discord::start(Options::from_env(clock.clone())).await?;
         let bkci = BkCi::start(clock).await?;
@@ -168,6 +201,7 @@ impl World {
             stranger,
             pipeline,
             logs,
+            families: vec![family],
             clock: Clock::default(),
             store_url,
             folder,
@@ -191,7 +225,8 @@ impl World {
             ("REPRISE__DISCORD__GUILD_IDS", self.guild.to_string()),
             ("REPRISE__DISCORD__CONNECT_TO", self.discord.connect_to().to_string()),
             ("REPRISE__DISCORD__CA_FILE", self.folder.path().join("ca.pem").display().to_string()),
-            ("REPRISE__BKCI__BASE_URL", self.bkci.base_url()),
+            ("REPRISE__BKCI__BASE_URL", self.bkci.base_url_of(self.family())),
+            ("REPRISE__BKCI__API", api_key(self.family()).to_owned()),
             ("REPRISE__BKCI__APP_CODE", self.bkci.app_code()),
             ("REPRISE__BKCI__APP_SECRET", self.bkci.app_secret()),
             ("REPRISE__BKCI__WEB_URL", "https://devops.example.com".to_owned()),
@@ -215,6 +250,15 @@ impl World {
     /// The bot's time.
     pub fn clock(&self) -> Clock {
         self.clock.clone()
+    }
+
+    /// From the next start on, BK-CI is spoken to by these addresses.
+    pub fn speak(&mut self, family: Family) {
+        self.families.push(family);
+    }
+
+    fn family(&self) -> Family {
+        self.families.last().copied().unwrap_or(Family::V3)
     }
 
     pub fn folder(&self) -> &std::path::Path {
@@ -406,6 +450,9 @@ impl World {
         let mut broken = self.discord.violations();
         broken.extend(self.bkci.violations());
         assert!(broken.is_empty(), "published contracts were broken: {broken:#?}");
+        let spoken = |family: Option<Family>| family.is_some_and(|family| self.families.contains(&family));
+        let stray = self.bkci.requests().into_iter().find(|request| !spoken(request.family));
+        assert!(stray.is_none(), "BK-CI was asked by an address of another family: {stray:?}");
         let errors = self.logs.errors(&self.forgiven);
         assert!(errors.is_empty(), "errors were logged:\n{}", errors.join("\n"));
         let secrets = self.discord.secrets().into_iter().chain(self.bkci.secrets());
