@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
-use crate::model::ids::{OfferId, Uid, UserId};
+use crate::model::ids::{OfferId, PipelineId, ProjectId, Uid, UserId};
+use crate::model::named::PipelineNamed;
 use crate::model::scope::{self, Plan, Scope};
 use crate::model::{BuildRef, Rejection, status::BuildStatus};
 
@@ -38,6 +39,13 @@ pub enum Reply {
         build: BuildRef,
         /// Why.
         failure: Failure,
+    },
+    /// What was named does not lead to one build, so nothing was sent.
+    Unfound {
+        /// In which project.
+        project: ProjectId,
+        /// Why.
+        why: Unfound,
     },
     /// An option is not of its form; nothing was read or sent.
     Malformed {
@@ -173,9 +181,9 @@ pub enum Reply {
 pub enum RetryOption {
     /// English name.
     Project,
-    /// `p-…`
+    /// Name or `p-…`
     Pipeline,
-    /// `b-…`
+    /// `b-…`, a number, `latest` or a link.
     Build,
 }
 
@@ -241,6 +249,74 @@ impl Flag {
             Self::Preview => "--preview",
         }
     }
+}
+
+/// Why what was named does not lead to one build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unfound {
+    /// No pipeline has exactly this name.
+    Pipeline {
+        /// The name.
+        named: String,
+        /// Some whose names contain it.
+        similar: Vec<(PipelineId, String)>,
+    },
+    /// More than one pipeline has this name.
+    Ambiguous {
+        /// The name.
+        named: String,
+        /// Some of them.
+        candidates: Vec<(PipelineId, String)>,
+    },
+    /// There are more pipelines than are looked through.
+    PipelineTooFar {
+        /// The name.
+        named: String,
+        /// Some seen so far whose names are it or contain it.
+        similar: Vec<(PipelineId, String)>,
+    },
+    /// No build of the pipeline has this number.
+    Number {
+        /// Which pipeline.
+        pipeline: PipelineNamed,
+        /// The number.
+        number: u32,
+        /// The latest, where known.
+        latest: Option<u32>,
+    },
+    /// There are more builds than are looked through.
+    NumberTooFar {
+        /// Which pipeline.
+        pipeline: PipelineNamed,
+        /// The number.
+        number: u32,
+        /// How many pages of builds were looked at.
+        pages: u32,
+    },
+    /// The pipeline has no build.
+    NoBuild {
+        /// Which pipeline.
+        pipeline: PipelineNamed,
+    },
+    /// The link leads to a build of another project than was named.
+    OtherProject {
+        /// Where it leads.
+        linked: ProjectId,
+    },
+    /// The link leads to a build of another pipeline than was named.
+    OtherPipeline {
+        /// Where it leads.
+        linked: PipelineId,
+        /// Which was named.
+        named: PipelineNamed,
+    },
+    /// The list to look in could not be read.
+    Unread {
+        /// Which pipeline was named.
+        pipeline: PipelineNamed,
+        /// Why not.
+        failure: Failure,
+    },
 }
 
 /// Which build and which part of it, and who asked.

@@ -3,14 +3,17 @@
 //! Promises that no id can change the path or add a parameter: every segment and every value is percent-encoded here.
 //! A finished address may hold the application's secret, so nothing in here is ever printed.
 
+use std::borrow::Cow;
+
 use anyhow::{Context, bail, ensure};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::HeaderValue;
 use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::lists::{Excerpt, PAGE};
 use crate::model::BuildRef;
-use crate::model::ids::ProjectId;
+use crate::model::ids::{PipelineId, ProjectId};
 use crate::model::scope::Scope;
 
 /// Everything but RFC 3986's unreserved characters: a value made of the rest means the same in any part of an address.
@@ -48,6 +51,12 @@ pub(super) enum Endpoint<'a> {
     Detail(&'a BuildRef),
     /// bkci-api 6.1
     Retry(&'a BuildRef, &'a Scope),
+    /// bkci-api 7.4
+    Builds { project: &'a ProjectId, pipeline: &'a PipelineId, excerpt: Excerpt },
+    /// bkci-api 10, "project list"
+    Projects { page: u32 },
+    /// bkci-api 10, "pipeline list"
+    Pipelines { project: &'a ProjectId, named: Option<&'a str>, page: u32 },
     /// bkci-api 10, "project get"
     Project(&'a ProjectId),
     /// A detail that cannot exist.
@@ -60,22 +69,32 @@ impl<'a> Endpoint<'a> {
         match self {
             Self::Detail(_) => "detail",
             Self::Retry(..) => "retry",
+            Self::Builds { .. } => "builds",
+            Self::Projects { .. } => "projects",
+            Self::Pipelines { .. } => "pipelines",
             Self::Project(_) => "project",
             Self::Probe => "probe",
         }
     }
 
-    pub(super) fn method(self) -> Method {
+    /// Whether it is more than a look: then it is never taken for undone because its answer is.
+    pub(super) fn changes_something(self) -> bool {
         match self {
-            Self::Retry(..) => Method::POST,
-            Self::Detail(_) | Self::Project(_) | Self::Probe => Method::GET,
+            Self::Retry(..) => true,
+            Self::Detail(_) | Self::Builds { .. } | Self::Projects { .. } | Self::Pipelines { .. } => false,
+            Self::Project(_) | Self::Probe => false,
         }
+    }
+
+    pub(super) fn method(self) -> Method {
+        if self.changes_something() { Method::POST } else { Method::GET }
     }
 
     /// What it is about, for logs.
     pub(super) fn build(self) -> Option<&'a BuildRef> {
         match self {
             Self::Detail(build) | Self::Retry(build, _) => Some(build),
+            Self::Builds { .. } | Self::Projects { .. } | Self::Pipelines { .. } => None,
             Self::Project(_) | Self::Probe => None,
         }
     }
@@ -83,7 +102,9 @@ impl<'a> Endpoint<'a> {
     pub(super) fn project(self) -> &'a str {
         match self {
             Self::Detail(build) | Self::Retry(build, _) => build.project.as_str(),
+            Self::Builds { project, .. } | Self::Pipelines { project, .. } => project.as_str(),
             Self::Project(project) => project.as_str(),
+            Self::Projects { .. } => "",
             Self::Probe => NOWHERE[0],
         }
     }
@@ -103,6 +124,10 @@ impl Addresses {
         Ok(Self { base, family })
     }
 
+    pub(super) fn family(&self) -> Family {
+        self.family
+    }
+
     /// Scheme and host, for logs and `Debug`.
     pub(super) fn origin(&self) -> String {
         self.base.origin().ascii_serialization()
@@ -116,7 +141,8 @@ impl Addresses {
             Family::V4Backend => v4(endpoint, true),
         };
         let mut query = String::new();
-        for (name, value) in parameters.iter().chain(credentials) {
+        let parameters = parameters.iter().map(|(name, value)| (*name, value.as_ref()));
+        for (name, value) in parameters.chain(credentials.iter().copied()) {
             let mark = if query.is_empty() { "" } else { "&" };
             query.extend([mark, name, "="]);
             query.extend(utf8_percent_encode(value, RESERVED));
@@ -128,7 +154,7 @@ impl Addresses {
     }
 }
 
-type Parameters<'a> = Vec<(&'a str, &'a str)>;
+type Parameters<'a> = Vec<(&'static str, Cow<'a, str>)>;
 
 /// bkci-api 1, family "seed / v3"; retry as the seed document says.
 fn v3(endpoint: Endpoint<'_>) -> (String, Parameters<'_>) {
@@ -138,6 +164,16 @@ fn v3(endpoint: Endpoint<'_>) -> (String, Parameters<'_>) {
     match endpoint {
         Endpoint::Detail(build) => (of_build(ids(build), "detail"), Vec::new()),
         Endpoint::Retry(build, scope) => (of_build(ids(build), "retry"), retry_parameters(scope)),
+        Endpoint::Builds { project, pipeline, excerpt } => {
+            let [project, pipeline] = [project.as_str(), pipeline.as_str()];
+            let history = ["apigw-app", "v3", "projects", project, "pipelines", pipeline, "builds", "history"];
+            (path(&history), paging(excerpt.page, excerpt.size))
+        }
+        // This one ends with a slash, and has no pages.
+        Endpoint::Projects { page: _ } => (path(&["apigw-app", "v3", "projects", ""]), Vec::new()),
+        Endpoint::Pipelines { project, named: _, page } => {
+            (path(&["apigw-app", "v3", "projects", project.as_str(), "pipelines"]), paging(page, PAGE))
+        }
         Endpoint::Project(project) => (path(&["apigw-app", "v3", "projects", project.as_str()]), Vec::new()),
         Endpoint::Probe => (of_build(NOWHERE, "detail"), Vec::new()),
     }
@@ -154,6 +190,23 @@ fn v4(endpoint: Endpoint<'_>, backend: bool) -> (String, Parameters<'_>) {
             let parameters = pairing(ids(build)).into_iter().chain(retry_parameters(scope)).collect();
             (projects(&[build.project.as_str(), "build_retry"]), parameters)
         }
+        Endpoint::Builds { project, pipeline, excerpt } => {
+            let number = excerpt.number.map(|number| Cow::from(number.to_string()));
+            let only = number.map(|number| [("buildNoStart", number.clone()), ("buildNoEnd", number)]);
+            let parameters = std::iter::once(("pipelineId", pipeline.as_str().into()))
+                .chain(paging(excerpt.page, excerpt.size))
+                .chain(only.into_iter().flatten());
+            (projects(&[project.as_str(), "build_histories"]), parameters.collect())
+        }
+        Endpoint::Projects { page } => {
+            let list: &[&str] = if backend { &["project", "project_list"] } else { &["project_list"] };
+            (projects(list), paging(page, PAGE))
+        }
+        Endpoint::Pipelines { project, named, page } => {
+            let named = named.filter(|named| !named.is_empty()).map(|named| ("filterByPipelineName", named.into()));
+            let parameters = paging(page, PAGE).into_iter().chain(named).collect();
+            (projects(&[project.as_str(), "pipelines", "pipeline_list"]), parameters)
+        }
         Endpoint::Project(project) if backend => (projects(&["project", project.as_str()]), Vec::new()),
         Endpoint::Project(project) => (projects(&[project.as_str()]), Vec::new()),
         Endpoint::Probe => (projects(&[NOWHERE[0], "build_detail"]), pairing(NOWHERE)),
@@ -162,7 +215,12 @@ fn v4(endpoint: Endpoint<'_>, backend: bool) -> (String, Parameters<'_>) {
 
 /// v4 checks that the two belong together before anything else (bkci-api 3.3, 6.3 #0b), so both always go.
 fn pairing([_, pipeline, build]: [&str; 3]) -> Parameters<'_> {
-    vec![("pipelineId", pipeline), ("buildId", build)]
+    vec![("pipelineId", pipeline.into()), ("buildId", build.into())]
+}
+
+/// Both always go: their defaults differ from list to list (bkci-api 7.4, 10).
+fn paging(page: u32, size: u32) -> Parameters<'static> {
+    vec![("page", page.to_string().into()), ("pageSize", size.to_string().into())]
 }
 
 fn ids(build: &BuildRef) -> [&str; 3] {
@@ -173,9 +231,9 @@ fn ids(build: &BuildRef) -> [&str; 3] {
 /// never go without it.
 fn retry_parameters(scope: &Scope) -> Parameters<'_> {
     let Some(task_id) = scope.task_id() else { return Vec::new() };
-    let failed = scope.only_failed_jobs().then_some(("failedContainer", "true"));
-    let skip = scope.skips().then_some(("skip", "true"));
-    std::iter::once(("taskId", task_id)).chain(failed).chain(skip).collect()
+    let failed = scope.only_failed_jobs().then_some(("failedContainer", "true".into()));
+    let skip = scope.skips().then_some(("skip", "true".into()));
+    std::iter::once(("taskId", task_id.into())).chain(failed).chain(skip).collect()
 }
 
 /// The build's page on the web (bkci-api 13), or the page of one execution of it.
@@ -339,7 +397,45 @@ mod tests {
         let nowhere = "p-00000000000000000000000000000000";
         let none = "b-00000000000000000000000000000000";
         let project = Endpoint::Project(&build.project);
+        let excerpt = |number| Excerpt { number, page: 2, size: 50 };
+        let builds = |number| {
+            let (project, pipeline) = (&build.project, &build.pipeline);
+            Endpoint::Builds { project, pipeline, excerpt: excerpt(number) }
+        };
+        let of_pipeline = "pipelineId=p-4f0c1d0f0d8e4c7c9b6f3a2e1d0c9b8a";
+        let history = "apigw-app/v3/projects/gamecore/pipelines/p-4f0c1d0f0d8e4c7c9b6f3a2e1d0c9b8a/builds/history";
+        let pipelines = |named| Endpoint::Pipelines { project: &build.project, named, page: 3 };
         let table = [
+            (
+                Endpoint::Projects { page: 2 },
+                "/apigw-app/v3/projects/".to_owned(),
+                "/v4/apigw-app/projects/project_list?page=2&pageSize=100".to_owned(),
+                "/apigw-app/v4/projects/project/project_list?page=2&pageSize=100".to_owned(),
+            ),
+            (
+                pipelines(None),
+                "/apigw-app/v3/projects/gamecore/pipelines?page=3&pageSize=100".to_owned(),
+                "/v4/apigw-app/projects/gamecore/pipelines/pipeline_list?page=3&pageSize=100".to_owned(),
+                "/apigw-app/v4/projects/gamecore/pipelines/pipeline_list?page=3&pageSize=100".to_owned(),
+            ),
+            (
+                pipelines(Some("a&b c")),
+                "/apigw-app/v3/projects/gamecore/pipelines?page=3&pageSize=100".to_owned(),
+                "/v4/apigw-app/projects/gamecore/pipelines/pipeline_list?page=3&pageSize=100&filterByPipelineName=a%26b%20c".to_owned(),
+                "/apigw-app/v4/projects/gamecore/pipelines/pipeline_list?page=3&pageSize=100&filterByPipelineName=a%26b%20c".to_owned(),
+            ),
+            (
+                builds(None),
+                format!("/{history}?page=2&pageSize=50"),
+                format!("/v4/apigw-app/projects/gamecore/build_histories?{of_pipeline}&page=2&pageSize=50"),
+                format!("/apigw-app/v4/projects/gamecore/build_histories?{of_pipeline}&page=2&pageSize=50"),
+            ),
+            (
+                builds(Some(128)),
+                format!("/{history}?page=2&pageSize=50"),
+                format!("/v4/apigw-app/projects/gamecore/build_histories?{of_pipeline}&page=2&pageSize=50&buildNoStart=128&buildNoEnd=128"),
+                format!("/apigw-app/v4/projects/gamecore/build_histories?{of_pipeline}&page=2&pageSize=50&buildNoStart=128&buildNoEnd=128"),
+            ),
             (
                 Endpoint::Retry(&build, &whole),
                 format!("/apigw-app/v3/projects/gamecore/{in_path}/retry"),

@@ -99,10 +99,7 @@ impl Error {
 
 /// Something came back, and it is not an answer: to a read that is unreadable, to a retry it is none.
 pub(super) fn unusable(endpoint: Endpoint<'_>, hint: impl Into<String>) -> Error {
-    match endpoint {
-        Endpoint::Retry(..) => Error::unanswered(hint),
-        Endpoint::Detail(_) | Endpoint::Project(_) | Endpoint::Probe => Error::Unreadable { hint: hint.into() },
-    }
+    if endpoint.changes_something() { Error::unanswered(hint) } else { Error::Unreadable { hint: hint.into() } }
 }
 
 /// The one place where a transport error becomes ours, for a call that brought no answer. Whatever connects comes

@@ -11,6 +11,7 @@
 
 mod address;
 mod error;
+mod lists;
 mod wire;
 
 use std::fmt;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Method, Response, Url};
+use reqwest::{Response, Url};
 use secrecy::SecretString;
 use tracing::{debug, field};
 
@@ -27,6 +28,7 @@ use self::address::{Addresses, Application, Endpoint};
 pub use self::address::{Credentials, Family};
 pub use self::error::Error;
 use self::error::{Answer, Head};
+pub use self::lists::{BuildFound, BuildsOf, PAGES, Part, PipelineFound, PipelinesOf, Walk, Walked};
 use crate::model::BuildRef;
 use crate::model::build::Build;
 use crate::model::ids::{ProjectId, Uid};
@@ -206,6 +208,10 @@ impl Client {
         self.shared.web.as_ref().map(|web| address::build_page(web, build, attempt))
     }
 
+    fn family(&self) -> Family {
+        self.shared.addresses.family()
+    }
+
     async fn ask<T>(
         &self,
         endpoint: Endpoint<'_>,
@@ -247,7 +253,7 @@ impl Client {
         headers.insert(ACCEPT, json.clone());
         // Wanted even without a body, else 415 (bkci-api 1).
         headers.insert(CONTENT_TYPE, json);
-        if endpoint.method() == Method::POST {
+        if endpoint.changes_something() {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         headers.insert("X-DEVOPS-APP-CODE", self.shared.application.code_header());
@@ -274,10 +280,7 @@ fn outcome<T>(result: &Result<T, Error>) -> &'static str {
 }
 
 async fn body_of(mut response: Response, endpoint: Endpoint<'_>) -> Result<Vec<u8>, Error> {
-    let longest = match endpoint {
-        Endpoint::Retry(..) => LONGEST_RETRY,
-        Endpoint::Detail(_) | Endpoint::Project(_) | Endpoint::Probe => LONGEST_READ,
-    };
+    let longest = if endpoint.changes_something() { LONGEST_RETRY } else { LONGEST_READ };
     let too_long = || error::unusable(endpoint, format!("the answer is longer than {} KiB", longest >> 10));
     if response.content_length().is_some_and(|length| length > longest as u64) {
         return Err(too_long());

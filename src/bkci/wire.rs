@@ -5,6 +5,7 @@
 //! rest on. Must not put any part of a body into a fault: it may hold what users never meant to show.
 
 mod detail;
+pub(super) mod lists;
 mod scalar;
 
 use serde::Deserialize;

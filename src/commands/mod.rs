@@ -6,6 +6,7 @@
 
 mod help;
 mod mapping;
+mod named;
 mod press;
 pub mod retry;
 pub mod spoken;
@@ -182,9 +183,9 @@ impl Command {
 pub struct RetryOptions {
     /// English name of the project.
     pub project: String,
-    /// `p-…`
+    /// Name or `p-…`
     pub pipeline: String,
-    /// `b-…`
+    /// `b-…`, a number, `latest` or a link.
     pub build: String,
     /// Retry from this task or stage.
     pub task: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::named::Named;
 use super::{Action, Answer, Decision, Next, Opened, Origin, Request, RetryOptions, private};
 use crate::app::App;
 use crate::bkci;
@@ -10,18 +11,18 @@ use crate::model::build::Build;
 use crate::model::ids::{InteractionId, Uid, UserId};
 use crate::model::scope::{self, Plan, Scope, what_runs};
 use crate::model::{BuildRef, Timestamp};
-use crate::reply::{About, Failure, Offer, Proposal, Reply, RetryOption, Why};
+use crate::reply::{About, Failure, Offer, Proposal, Reply, Why};
 use crate::store::operations::Wish;
 
 /// How long a preview or a confirmation can be accepted. A private message cannot be changed for longer either
 /// (discord-rules 1).
 const OFFERED_FOR: Duration = Duration::from_mins(15);
 
-/// What a mapped person wants retried; the ids are well formed, nothing was looked up.
+/// What a mapped person wants retried; what they named is well formed, nothing was looked up.
 #[derive(Debug)]
 pub struct Wanted {
     cause: InteractionId,
-    build: BuildRef,
+    named: Named,
     part: scope::Wanted,
     as_user: Uid,
     asked_by: UserId,
@@ -43,13 +44,13 @@ pub(super) async fn open(app: &App, request: &Request, options: &RetryOptions) -
         return Ok(private(Reply::NotMapped { user }));
     };
     Ok(match parse(options) {
-        Ok((build, part)) => {
+        Ok((named, part)) => {
             let cause = request.interaction;
             let preview = options.preview.then_some(match request.origin {
                 Origin::Command | Origin::Button { .. } => Answer::Private,
                 Origin::Message => Answer::Public,
             });
-            let wanted = Wanted { cause, build, part, as_user: mapping.uid, asked_by: user, preview };
+            let wanted = Wanted { cause, named, part, as_user: mapping.uid, asked_by: user, preview };
             let answer = preview.unwrap_or(Answer::Public);
             Opened { answer, next: Next::Retry(Box::new(wanted)) }
         }
@@ -57,21 +58,18 @@ pub(super) async fn open(app: &App, request: &Request, options: &RetryOptions) -
     })
 }
 
-fn parse(options: &RetryOptions) -> Result<(BuildRef, scope::Wanted), Box<Reply>> {
-    let malformed = |option, given: &str| Box::new(Reply::Malformed { option, given: given.to_owned() });
-    let project = options.project.parse().map_err(|_| malformed(RetryOption::Project, &options.project))?;
-    let pipeline = options.pipeline.parse().map_err(|_| malformed(RetryOption::Pipeline, &options.pipeline))?;
-    let build = options.build.parse().map_err(|_| malformed(RetryOption::Build, &options.build))?;
-    let named = |text: &String| text.trim().to_owned();
+fn parse(options: &RetryOptions) -> Result<(Named, scope::Wanted), Box<Reply>> {
+    let named = Named::read(&options.project, &options.pipeline, &options.build)?;
+    let trimmed = |text: &String| text.trim().to_owned();
     let part = match (&options.task, &options.skip, options.failed_jobs) {
         (Some(_), Some(_), _) => return Err(Box::new(Reply::TaskAndSkip)),
         (None, Some(_), true) => return Err(Box::new(Reply::SkipAndFailedJobs)),
-        (stage, None, true) => scope::Wanted::FailedJobs(stage.as_ref().map(named)),
-        (Some(task), None, false) => scope::Wanted::Retry(named(task)),
-        (None, Some(skip), false) => scope::Wanted::Skip(named(skip)),
+        (stage, None, true) => scope::Wanted::FailedJobs(stage.as_ref().map(trimmed)),
+        (Some(task), None, false) => scope::Wanted::Retry(trimmed(task)),
+        (None, Some(skip), false) => scope::Wanted::Skip(trimmed(skip)),
         (None, None, false) => scope::Wanted::WholeBuild,
     };
-    Ok((BuildRef { project, pipeline, build }, part))
+    Ok((named, part))
 }
 
 /// Reads a build as a UID. What goes to BK-CI later is only what was found in that answer.
@@ -81,19 +79,28 @@ pub(super) async fn read(app: &App, uid: &Uid, named: &BuildRef) -> Result<Build
     if build.pipeline == named.pipeline { Ok(build) } else { Err(not_read(Failure::OtherPipeline)) }
 }
 
-/// Reads the build as the person's UID and settles what exactly would run.
+/// Finds the build that was named, reads it as the person's UID and settles what exactly would run.
 pub(super) async fn decide(app: &App, wanted: Wanted) -> Decision {
-    let build = match read(app, &wanted.as_user, &wanted.build).await {
-        Ok(build) => build,
+    let found = match wanted.named.find(&app.bkci, &wanted.as_user).await {
+        Ok(named) => read(app, &wanted.as_user, &named).await.map(|build| (named, build)),
+        Err(reply) => Err(reply),
+    };
+    let (named, build) = match found {
+        Ok(found) => found,
         Err(reply) => return Decision::Say(*reply),
     };
-    let link = app.bkci.build_page(&wanted.build, None);
-    settle(wanted, &build, link, (app.settings.retry.confirm, app.clock.now()))
+    let link = app.bkci.build_page(&named, None);
+    settle(wanted, &build, (named, link), (app.settings.retry.confirm, app.clock.now()))
 }
 
-fn settle(wanted: Wanted, build: &Build, link: Option<String>, (confirm, now): (Confirm, Timestamp)) -> Decision {
+fn settle(
+    wanted: Wanted,
+    build: &Build,
+    (named, link): (BuildRef, Option<String>),
+    (confirm, now): (Confirm, Timestamp),
+) -> Decision {
     let mut about = About {
-        build: wanted.build,
+        build: named,
         pipeline_name: build.pipeline_name.clone(),
         number: build.number,
         scope: None,
@@ -135,7 +142,7 @@ pub(super) fn propose(planned: Planned, cause: InteractionId, (why, now): (Optio
     (reply, offer)
 }
 
-fn failure(error: bkci::Error) -> Failure {
+pub(super) fn failure(error: bkci::Error) -> Failure {
     match error {
         bkci::Error::NotSent { .. } => Failure::Unreachable,
         bkci::Error::Unanswered { said, .. } => Failure::Unanswered { said },

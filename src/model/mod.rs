@@ -2,6 +2,8 @@
 
 pub mod build;
 pub mod ids;
+pub mod listed;
+pub mod named;
 pub mod scope;
 pub mod status;
 

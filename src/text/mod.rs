@@ -4,6 +4,7 @@
 //! fails a test. Every text of a stranger goes through [`plain()`] or [`code()`] here.
 
 mod codes;
+mod named;
 mod offers;
 mod plain;
 mod plan;
@@ -129,6 +130,7 @@ pub fn say(reply: &Reply, locale: Locale) -> Sentence {
         }
         Reply::NotRetried { about, refusal, status } => not_retried(t, about, refusal, *status),
         Reply::NotRead { build, failure } => not_read(t, build, failure),
+        Reply::Unfound { project, why } => named::unfound(t, project, why),
         Reply::Malformed { option, given } => malformed(t, *option, given),
         Reply::TaskAndSkip => simple(Tone::Bad, fl!(t, "task-and-skip-title"), fl!(t, "task-and-skip-body")),
         Reply::SkipAndFailedJobs => {
@@ -299,11 +301,15 @@ fn not_retried(t: &FluentLanguageLoader, about: &About, refusal: &Refusal, statu
 }
 
 fn not_read(t: &FluentLanguageLoader, build: &BuildRef, failure: &Failure) -> Sentence {
-    let mut fields = vec![
+    let fields = vec![
         field(fl!(t, "label-build"), code(build.build.as_str(), 64), false),
         field(fl!(t, "label-project"), code(build.project.as_str(), 64), true),
         field(fl!(t, "label-pipeline"), code(build.pipeline.as_str(), 64), true),
     ];
+    unread(t, fields, failure)
+}
+
+fn unread(t: &FluentLanguageLoader, mut fields: Vec<Field>, failure: &Failure) -> Sentence {
     let body = match failure {
         Failure::Rejected(rejection) => {
             fields.extend(rejection_fields(t, rejection));

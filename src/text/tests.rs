@@ -2,8 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::model::RejectedBy;
+use crate::model::named::PipelineNamed;
 use crate::model::scope::{self, JobScope, Kind, Part, Scope, TaskScope};
-use crate::reply::{Change, Proposal, Unusable, Why};
+use crate::reply::{Change, Proposal, Unfound, Unusable, Why};
 use crate::reply::{Flag, Mistake, Slip};
 
 const ENGLISH: &str = include_str!("../../i18n/en/reprise.ftl");
@@ -247,6 +248,8 @@ fn replies() -> Vec<Reply> {
     let slips = [Slip::NoCommand, Slip::UnknownCommand, Slip::Surplus, Slip::UnknownFlag, Slip::Unclosed, Slip::Glued];
     let slips = slips.into_iter().chain(flags).chain(options.map(Slip::Missing));
     replies.extend(slips.map(|slip| Reply::Mistaken { typed: hostile(), mistake: Mistake { at: 11, slip } }));
+    let project = about(None).build.project;
+    replies.extend(unfounds().map(|why| Reply::Unfound { project: project.clone(), why }));
     let (user, shared_with) = (UserId(42), vec![UserId(7)]);
     replies.extend([
         Reply::TaskAndSkip,
@@ -272,6 +275,28 @@ fn replies() -> Vec<Reply> {
         Reply::Incident { number: "7".into() },
     ]);
     replies
+}
+
+fn unfounds() -> [Unfound; 13] {
+    let named = || HOSTILE.to_owned();
+    let BuildRef { project: linked, pipeline, .. } = about(None).build;
+    let few = || vec![(pipeline.clone(), named()); 5];
+    let name = || PipelineNamed::Name(named());
+    [
+        Unfound::Pipeline { named: named(), similar: Vec::new() },
+        Unfound::Pipeline { named: named(), similar: few() },
+        Unfound::Ambiguous { named: named(), candidates: few() },
+        Unfound::PipelineTooFar { named: named(), similar: Vec::new() },
+        Unfound::PipelineTooFar { named: named(), similar: few() },
+        Unfound::Number { pipeline: name(), number: 128, latest: None },
+        Unfound::Number { pipeline: PipelineNamed::Id(pipeline.clone()), number: 128, latest: Some(127) },
+        Unfound::NumberTooFar { pipeline: name(), number: 128, pages: 10 },
+        Unfound::NoBuild { pipeline: name() },
+        Unfound::OtherProject { linked },
+        Unfound::OtherPipeline { linked: pipeline.clone(), named: name() },
+        Unfound::Unread { pipeline: name(), failure: Failure::Unreachable },
+        Unfound::Unread { pipeline: name(), failure: Failure::Rejected(rejection(2_101_038)) },
+    ]
 }
 
 fn texts(sentence: &Sentence) -> Vec<&String> {
@@ -338,6 +363,11 @@ fn every_refusal_says_what_to_do_next() {
     for locale in Locale::ALL {
         let failure = Failure::Rejected(Rejection { message: "no".into(), ..rejection(1) });
         let body = say(&Reply::NotRead { build: about(None).build, failure }, locale).body;
+        for why in unfounds() {
+            let reply = Reply::Unfound { project: about(None).build.project, why };
+            let body = say(&reply, locale).body;
+            assert!(sentences(&body) >= 2, "{body}");
+        }
         assert!(sentences(&body) >= 2, "{body}");
         for refusal in refusals("unit") {
             let body = say(&not_retried(refusal.clone()), locale).body;

@@ -13,6 +13,7 @@ mod gateway;
 mod incident;
 mod language;
 mod mapping;
+mod named;
 mod offers;
 mod page;
 mod program;

@@ -257,7 +257,7 @@ impl World {
         self.families.push(family);
     }
 
-    fn family(&self) -> Family {
+    pub fn family(&self) -> Family {
         self.families.last().copied().unwrap_or(Family::V3)
     }
 
