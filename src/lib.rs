@@ -22,7 +22,7 @@
 //! discord::gateway → discord::client
 //! discord::handle → { discord::{client, slash, buttons, message, render}, app, commands, policy }
 //! discord::handle → { operations, outbox, store, text, reply }
-//! commands → { app, config (what is set), policy, store, bkci (reads only), reply }
+//! commands → { app, config (what is set), policy, store, bkci (reads only), reply, clock }
 //! recovery → { app, commands, operations, reply }
 //! operations → { app, store, bkci, reply }
 //! outbox → { app, store, text, discord::{render, client} }

@@ -72,7 +72,13 @@ async fn supervise(app: &App, listener: TcpListener, shutdown: &CancellationToke
     tracing::info!(changed = registered.changed, "commands are registered");
 
     let tasks = TaskTracker::new();
-    let front = Front { app: app.clone(), client: client.clone(), tasks: tasks.clone(), told: Told::default() };
+    let front = Front {
+        app: app.clone(),
+        client: client.clone(),
+        tasks: tasks.clone(),
+        told: Told::default(),
+        lists: Arc::default(),
+    };
     let gateway = match settings.discord.transport {
         config::Transport::Gateway => {
             Some(Gateway::connect(&client, &discord_options(settings)?, app.clock.clone()).await?)

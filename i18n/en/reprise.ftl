@@ -206,6 +206,23 @@ see-whoami-body = Nothing was done. Type `/whoami`: the answer is shown to you a
 reading-title = Reading the build …
 reading-body = Nothing was done so far. This message will say what becomes of it.
 
+# What is suggested while somebody types (src/text/choices.rs).
+
+choice-failed = failed
+choice-canceled = cancelled
+choice-succeeded = succeeded
+choice-waiting = waiting
+choice-queued = queued
+choice-running = running
+choice-now = just now
+choice-minutes = { $count } min ago
+choice-hours = { $count } h ago
+choice-days = { $count } d ago
+choice-stage = stage { $name }
+choice-job = job { $name }
+choice-matrix = matrix { $name }
+choice-child = matrix child { $name }
+
 # Commands and options, as Discord shows them.
 
 cmd-retry = Retry a failed or cancelled build

@@ -206,6 +206,23 @@ see-whoami-body = 何もしていません。`/whoami` と入力してくださ�
 reading-title = ビルドを読み取っています…
 reading-body = まだ何も実行していません。結果はこのメッセージでお知らせします。
 
+# 入力中に示す候補（src/text/choices.rs）。
+
+choice-failed = 失敗
+choice-canceled = キャンセル
+choice-succeeded = 成功
+choice-waiting = 待機中
+choice-queued = キュー待ち
+choice-running = 実行中
+choice-now = たった今
+choice-minutes = { $count } 分前
+choice-hours = { $count } 時間前
+choice-days = { $count } 日前
+choice-stage = ステージ { $name }
+choice-job = ジョブ { $name }
+choice-matrix = マトリクス { $name }
+choice-child = マトリクスの子 { $name }
+
 # Commands and options, as Discord shows them.
 
 cmd-retry = 失敗またはキャンセルされたビルドを再試行

@@ -206,6 +206,23 @@ see-whoami-body = 未执行任何操作。请输入 `/whoami`，其回复只有�
 reading-title = 正在读取构建……
 reading-body = 目前尚未执行任何操作。结果将更新在本消息中。
 
+# 输入时的候选项（src/text/choices.rs）。
+
+choice-failed = 失败
+choice-canceled = 已取消
+choice-succeeded = 成功
+choice-waiting = 等待处理
+choice-queued = 排队中
+choice-running = 运行中
+choice-now = 刚刚
+choice-minutes = { $count } 分钟前
+choice-hours = { $count } 小时前
+choice-days = { $count } 天前
+choice-stage = 阶段 { $name }
+choice-job = Job { $name }
+choice-matrix = 矩阵 { $name }
+choice-child = 矩阵子 Job { $name }
+
 # Commands and options, as Discord shows them.
 
 cmd-retry = 重试失败或已取消的构建

@@ -4,6 +4,7 @@
 //! answer is private. [`Opened::decide`] may read BK-CI, and changes nothing anywhere. [`record`] writes the decision
 //! as rows, in one transaction. Nothing here speaks on Discord or changes BK-CI.
 
+pub mod complete;
 mod help;
 mod mapping;
 mod named;

@@ -215,6 +215,22 @@ impl Client {
         self.http.create_interaction_response(Interaction::new(interaction.0), token, body, Vec::new()).await
     }
 
+    /// Shows what can be chosen for an option: names and values. There is no second try: the next keystroke asks anew.
+    ///
+    /// # Errors
+    /// Any case of [`Error`]; the person sees that there are no suggestions.
+    pub async fn suggest(
+        &self,
+        interaction: InteractionId,
+        token: &str,
+        choices: &[(String, String)],
+    ) -> Result<(), Error> {
+        let choices: Vec<Value> = choices.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        let body = json!({"type": 8, "data": {"choices": choices}});
+        let call = self.http.create_interaction_response(Interaction::new(interaction.0), token, &body, Vec::new());
+        flat(timeout(ACKNOWLEDGE_TRY, call).await)
+    }
+
     /// Edits the answer to an interaction. May be repeated.
     ///
     /// # Errors

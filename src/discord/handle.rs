@@ -4,14 +4,17 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use secrecy::ExposeSecret as _;
-use serenity::all::{Interaction, Message};
+use serenity::all::{CommandInteraction, Interaction, Message};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use super::client::{Client, Error};
 use super::{buttons, message, render, slash};
 use crate::app::App;
+use crate::commands::complete::{self, Lists};
 use crate::commands::spoken::Told;
 use crate::commands::{self, Answer, Decision, FRESH, Opened, Origin, Recorded, Request};
 use crate::model::ids::{InteractionId, UserId};
@@ -36,11 +39,17 @@ pub struct Front {
     pub tasks: TaskTracker,
     /// Who was told what in public.
     pub told: Told,
+    /// What can be chosen from, as it was read lately.
+    pub lists: Arc<Lists>,
 }
 
 impl Front {
     /// Starts to serve an interaction and returns at once.
     pub fn take(&self, interaction: Interaction) {
+        let interaction = match interaction {
+            Interaction::Autocomplete(typing) => return self.suggest(typing),
+            other => other,
+        };
         let (request, id, token, locale) = match &interaction {
             Interaction::Command(command) => (slash::read(command), command.id, &command.token, &command.locale),
             Interaction::Component(press) => (buttons::read(press), press.id, &press.token, &press.locale),
@@ -65,6 +74,30 @@ impl Front {
         if policy::serves(&self.app.settings.discord, request.place.guild) {
             self.start(request);
         }
+    }
+
+    /// Shows what can be chosen for the option that is being typed: nothing, when anything goes wrong.
+    fn suggest(&self, typing: CommandInteraction) {
+        let (front, arrived) = (self.clone(), self.app.clock.now());
+        let (interaction, locale) = (InteractionId(typing.id.get()), Locale::from_discord(&typing.locale));
+        let token = typing.token.clone();
+        let found = self.tasks.spawn(async move {
+            let Some(typed) = slash::read_typed(&typing) else { return Vec::new() };
+            let choices = complete::suggest(&front.app, &front.lists, &typed, arrived).await;
+            let named = choices.iter().filter_map(|choice| text::suggestion(choice, locale));
+            named.map(|suggestion| (suggestion.name, suggestion.value)).collect()
+        });
+        let client = self.client.clone();
+        self.tasks.spawn(async move {
+            // A panic's message may quote anything.
+            let choices = found.await.unwrap_or_else(|_| {
+                tracing::error!(%interaction, "looking for suggestions panicked");
+                Vec::new()
+            });
+            if let Err(error) = client.suggest(interaction, &token, &choices).await {
+                tracing::debug!(%interaction, %error, "nothing could be suggested");
+            }
+        });
     }
 
     /// Tells the person of an interaction that nothing could be done with it.

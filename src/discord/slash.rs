@@ -8,6 +8,7 @@ use serenity::all::{
     Member, Permissions, ResolvedOption, ResolvedValue,
 };
 
+use crate::commands::complete::{Focus, Typed};
 use crate::commands::{Command, Origin, Request, RetryOptions};
 use crate::model::ids::{ChannelId, GuildId, InteractionId, RoleId, UserId};
 use crate::model::{Actor, Locale, Place, Timestamp};
@@ -89,11 +90,11 @@ fn option(kind: CommandOptionType, path: &str, describe: &Describe) -> CreateCom
 fn retry(describe: &Describe) -> CreateCommand {
     let text = |path| option(CommandOptionType::String, path, describe);
     command("retry", describe)
-        .add_option(text("retry project").required(true))
-        .add_option(text("retry pipeline").required(true))
-        .add_option(text("retry build").required(true))
-        .add_option(text("retry task"))
-        .add_option(text("retry skip"))
+        .add_option(text("retry project").required(true).set_autocomplete(true))
+        .add_option(text("retry pipeline").required(true).set_autocomplete(true))
+        .add_option(text("retry build").required(true).set_autocomplete(true))
+        .add_option(text("retry task").set_autocomplete(true))
+        .add_option(text("retry skip").set_autocomplete(true))
         .add_option(option(CommandOptionType::Boolean, "retry failed_jobs", describe))
         .add_option(option(CommandOptionType::Boolean, "retry preview", describe))
 }
@@ -206,6 +207,30 @@ impl Envelope<'_> {
 /// When Discord made what has this id.
 pub(super) fn made(id: u64) -> Timestamp {
     Timestamp((id >> 22).cast_signed() + DISCORD_EPOCH_MS)
+}
+
+/// Reads what somebody is typing; nothing when this version has nothing to suggest for it.
+pub fn read_typed(interaction: &CommandInteraction) -> Option<Typed> {
+    let focused = interaction.data.autocomplete()?;
+    let focus = match focused.name {
+        "project" => Focus::Project,
+        "pipeline" => Focus::Pipeline,
+        "build" => Focus::Build,
+        "task" => Focus::Task,
+        "skip" => Focus::Skip,
+        _ => return None,
+    };
+    let options = interaction.data.options();
+    let typed = |name| text(&options, name).unwrap_or_default();
+    Some(Typed {
+        user: UserId(interaction.user.id.get()),
+        guild: GuildId(interaction.guild_id?.get()),
+        focus,
+        text: focused.value.to_owned(),
+        project: typed("project"),
+        pipeline: typed("pipeline"),
+        build: typed("build"),
+    })
 }
 
 fn text(options: &[ResolvedOption<'_>], name: &str) -> Option<String> {
@@ -347,6 +372,16 @@ mod tests {
         let mut fewer = registered(Scope::Guild);
         fewer.pop();
         assert!(differs(Scope::Guild, &definitions(Scope::Guild, &describe), &fewer));
+    }
+
+    /// An option of which Discord says that it has suggestions, and for which there never are any, looks broken.
+    #[test]
+    fn exactly_what_is_named_by_looking_it_up_has_suggestions() {
+        let commands = serde_json::to_value(definitions(Scope::Guild, &describe)).expect("JSON");
+        let options = commands.as_array().expect("a list").iter().flat_map(|command| command["options"].as_array());
+        let suggested = options.flatten().filter(|option| option["autocomplete"] == true);
+        let names: Vec<&str> = suggested.filter_map(|option| option["name"].as_str()).collect();
+        assert_eq!(names, ["project", "pipeline", "build", "task", "skip"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Values without I/O and without a clock: what the rest of the program talks about.
 
 pub mod build;
+pub mod choice;
 pub mod ids;
 pub mod listed;
 pub mod named;
@@ -57,7 +58,7 @@ pub struct Place {
 }
 
 /// One build of one pipeline.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BuildRef {
     /// English name of the project.
     pub project: ProjectId,

@@ -3,6 +3,7 @@
 //! The catalogues are `i18n/*/reprise.ftl`. A key that English lacks does not compile; one that another language lacks
 //! fails a test. Every text of a stranger goes through [`plain()`] or [`code()`] here.
 
+mod choices;
 mod codes;
 mod named;
 mod offers;
@@ -18,6 +19,7 @@ use i18n_embed::fluent::{FluentLanguageLoader, fluent_language_loader};
 use i18n_embed_fl::fl;
 use rust_embed::RustEmbed;
 
+pub use choices::{Suggestion, suggestion};
 pub use plain::{code, cut, plain};
 
 use crate::model::ids::{OfferId, Uid, UserId};

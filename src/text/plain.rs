@@ -79,6 +79,12 @@ fn is_wide(grapheme: &str) -> bool {
     })
 }
 
+/// For places that show a text as it is: at most `max` characters of it on one line, without those that nobody sees.
+pub fn bare(text: &str, max: usize) -> String {
+    let seen = shortened(text, max);
+    if is_blank(&seen) { String::new() } else { seen.trim().to_owned() }
+}
+
 /// Cut to `max` UTF-16 units. Discord counts these in places and characters, which are fewer, in others.
 pub fn cut(text: &str, max: usize) -> String {
     let length = |text: &str| text.encode_utf16().count();

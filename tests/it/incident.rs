@@ -43,7 +43,7 @@ async fn front(world: &World, serve: Serve) -> anyhow::Result<Front> {
     };
     let client = Client::connect(run::discord_options(&app.settings)?).await?;
     client.register(&app.settings.discord.guild_ids, &text::command_description).await?;
-    let front = Front { app, client, tasks: Default::default(), told: Default::default() };
+    let front = Front { app, client, tasks: Default::default(), told: Default::default(), lists: Default::default() };
     let served = front.clone();
     let take = move |interaction| {
         let Interaction::Command(command) = interaction else { panic!("a command") };

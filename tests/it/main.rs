@@ -6,6 +6,7 @@ mod support;
 mod acknowledge;
 mod bad_input;
 mod check;
+mod complete;
 mod container;
 mod endpoint;
 mod faults;
