@@ -31,6 +31,8 @@ pub struct Demo {
     pub pipelines: Vec<PipelineId>,
     /// A build of it that failed, and would succeed when run again.
     pub failed: String,
+    /// A build of it that failed in a task that may be skipped.
+    pub untidy: String,
 }
 
 impl Demo {
@@ -52,16 +54,31 @@ impl Demo {
         }
         bkci.add_build(BuildPlan::succeeding(&pipeline).started_by(UID).message("Upgrade the compiler"));
         bkci.add_build(BuildPlan::running(&pipeline).started_by(UID).message("Soak test"));
+        let untidy = bkci.add_build(untidy(&pipeline));
         let failed = bkci.add_build(failing(&pipeline));
         bkci.add_build(stuck(&release));
         let pipelines = vec![pipeline.clone(), release];
-        Self { guild, channel, administrator, developer, newcomer, pipeline, pipelines, failed }
+        Self { guild, channel, administrator, developer, newcomer, pipeline, pipelines, failed, untidy }
     }
 }
 
 /// A build that failed in its tests and would succeed when run again.
 pub fn failing(pipeline: &PipelineId) -> BuildPlan {
     BuildPlan::failing(pipeline).started_by(UID).message("Retry the login when the session is stale")
+}
+
+/// A build that failed in a task that may be skipped.
+fn untidy(pipeline: &PipelineId) -> BuildPlan {
+    let lint = TaskPlan::new("Lint").step("lint").fails(Fail::script("12 style errors")).with(|options| {
+        options.manual_skip = Some(true);
+        options.continue_when_failed = true;
+    });
+    let linux = JobPlan::new("linux").task(TaskPlan::new("Compile")).task(lint).task(TaskPlan::new("Package"));
+    BuildPlan::new(pipeline)
+        .started_by(UID)
+        .message("Tidy up the parser")
+        .age(Duration::from_secs(3600))
+        .stage(StagePlan::new("Build").job(linux))
 }
 
 /// A build whose machines did not start, beside others that did.

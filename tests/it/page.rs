@@ -24,6 +24,7 @@ async fn a_retry_is_typed_on_the_page_and_answered_and_a_stranger_is_refused_pri
 
     the_developer_retries(&mut browser, &stage).await?;
     browser.photograph("chat").await?;
+    the_developer_skips_a_task_after_a_preview(&mut browser, &stage).await?;
     the_newcomer_is_refused(&mut browser, &stage).await?;
     the_administrator_maps_them(&mut browser).await?;
 
@@ -65,11 +66,56 @@ async fn the_developer_retries(browser: &mut Browser, stage: &Stage) -> anyhow::
     Ok(())
 }
 
+/// With what the bot suggests, options that are added, a private preview and its button.
+async fn the_developer_skips_a_task_after_a_preview(browser: &mut Browser, stage: &Stage) -> anyhow::Result<()> {
+    let untidy = &stage.demo.untidy;
+    let number = format!("#{}", stage.bkci.build(untidy).number);
+    browser.click("#text", "").await?;
+    browser.write("/retry").await?;
+    browser.press(Key::Tab).await?;
+    for (option, typed, suggested) in
+        [("project", "dem", "demo"), ("pipeline", "night", "nightly"), ("build", &number, &number)]
+    {
+        browser.wait(&format!("document.activeElement.name === '{option}'")).await?;
+        browser.write(typed).await?;
+        browser.see("#suggestions [aria-selected=true]", suggested).await?;
+        browser.press(Key::Tab).await?;
+    }
+    // Which of the optional ones that are left, and what of its values.
+    for (option, downs, suggested) in [("skip", 1, "Lint"), ("preview", 2, "True")] {
+        browser.press(Key::Tab).await?;
+        browser.press(Key::Enter).await?;
+        browser.see("#suggestions [aria-selected=true]", "task").await?;
+        for _ in 0..downs {
+            browser.press(Key::ArrowDown).await?;
+        }
+        browser.see("#suggestions [aria-selected=true]", option).await?;
+        browser.press(Key::Enter).await?;
+        browser.wait(&format!("document.activeElement.name === '{option}'")).await?;
+        browser.see("#suggestions [aria-selected=true]", suggested).await?;
+        browser.photograph(option).await?;
+        browser.press(Key::Tab).await?;
+    }
+    browser.press(Key::Enter).await?;
+    browser.see(".message.private .embed", "Preview: nightly").await?;
+    browser.see(".message.private .embed", "Becomes skipped").await?;
+    browser.photograph("preview").await?;
+    assert!(stage.bkci.accepted_retries(untidy).is_empty(), "nothing runs before the button is pressed");
+    browser.click(".message.private .button", "Run this").await?;
+    browser.see(".message:not(.private) .embed code", untidy).await?;
+    browser.see(".message.private .embed", "What becomes of it is told in the channel").await?;
+    browser.photograph("skipped").await?;
+    let retried = &stage.bkci.accepted_retries(untidy)[0];
+    let lint = stage.bkci.build(untidy).task("Lint").expect("a task").id.clone();
+    assert_eq!((retried.task_id.as_deref(), retried.skip), (Some(&*lint), true));
+    Ok(())
+}
+
 /// With the mouse, and the button beside a build.
 async fn the_newcomer_is_refused(browser: &mut Browser, stage: &Stage) -> anyhow::Result<()> {
     let build = format!("[data-build={}]", stage.demo.failed);
     browser.click("#people label", "nova").await?;
-    assert_eq!(browser.value("document.querySelectorAll('.message.private').length").await?, 0, "chen's own answer");
+    assert_eq!(browser.value("document.querySelectorAll('.message.private').length").await?, 0, "chen's own answers");
     if browser.value(&format!("document.querySelector('{build}').open")).await? == false {
         browser.click(&format!("{build} summary"), "").await?;
     }
