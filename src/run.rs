@@ -66,11 +66,8 @@ pub async fn run(
 }
 
 async fn supervise(app: &App, listener: TcpListener, shutdown: &CancellationToken) -> anyhow::Result<()> {
-    let settings = &app.settings;
-    let client = Client::connect(discord_options(settings)?).await?;
-    let registered = client.register(&settings.discord.guild_ids, &text::command_description).await?;
-    tracing::info!(changed = registered.changed, "commands are registered");
-
+    let Some(started) = shutdown.run_until_cancelled(connect(app)).await else { return Ok(()) };
+    let (client, gateway) = started?;
     let tasks = TaskTracker::new();
     let front = Front {
         app: app.clone(),
@@ -78,12 +75,6 @@ async fn supervise(app: &App, listener: TcpListener, shutdown: &CancellationToke
         tasks: tasks.clone(),
         told: Told::default(),
         lists: Arc::default(),
-    };
-    let gateway = match settings.discord.transport {
-        config::Transport::Gateway => {
-            Some(Gateway::connect(&client, &discord_options(settings)?, app.clock.clone()).await?)
-        }
-        config::Transport::Http => None,
     };
     let status = gateway.as_ref().map(Gateway::status);
     let router = http::router(http::Parts {
@@ -128,6 +119,21 @@ async fn supervise(app: &App, listener: TcpListener, shutdown: &CancellationToke
     }
     http_serving.await.context("serving HTTP")??;
     ended
+}
+
+/// Everything that is asked of Discord before the first interaction can come.
+async fn connect(app: &App) -> anyhow::Result<(Client, Option<Gateway>)> {
+    let settings = &app.settings;
+    let client = Client::connect(discord_options(settings)?).await?;
+    let registered = client.register(&settings.discord.guild_ids, &text::command_description).await?;
+    tracing::info!(changed = registered.changed, "commands are registered");
+    let gateway = match settings.discord.transport {
+        config::Transport::Gateway => {
+            Some(Gateway::connect(&client, &discord_options(settings)?, app.clock.clone()).await?)
+        }
+        config::Transport::Http => None,
+    };
+    Ok((client, gateway))
 }
 
 fn start_workers(app: &App, client: &Client, workers: &TaskTracker, stop: &CancellationToken) {

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use sandbox::bkci::{self, Endpoint};
-use sandbox::discord::Fault;
+use sandbox::discord::{Fault, Gate};
 
 use crate::support::{World, stories};
 
@@ -12,6 +12,7 @@ stories![
     a_close_that_leaves_the_library_spinning_is_noticed_and_replaced_once,
     told_to_stop_while_the_library_spins_it_stops,
     told_to_stop_before_it_ever_connected_it_stops,
+    told_to_stop_before_discord_says_who_it_is_it_stops,
     a_bot_that_is_not_let_in_ends_with_the_reason,
     a_connection_that_does_not_come_back_ends_the_program,
     whatever_cuts_the_connection_interactions_arrive_and_are_answered_once,
@@ -88,6 +89,19 @@ async fn told_to_stop_before_it_ever_connected_it_stops(world: &mut World) -> an
         assert!(told.elapsed() < Duration::from_secs(4), "{:?}", told.elapsed());
         world.discord.clear_faults();
     }
+    Ok(())
+}
+
+async fn told_to_stop_before_discord_says_who_it_is_it_stops(world: &mut World) -> anyhow::Result<()> {
+    let gate = Gate::default();
+    world.discord.order(Fault::on("GET", "/oauth2/applications/@me").hold_request(&gate));
+    world.begin().await?;
+    let asked = |discord: &sandbox::discord::Discord| (!discord.requests().is_empty()).then_some(());
+    world.discord.wait_for("the question", asked).await;
+    let told = Instant::now();
+    world.stop().await?;
+    assert!(told.elapsed() < Duration::from_secs(5), "it took {:?}", told.elapsed());
+    gate.open();
     Ok(())
 }
 
