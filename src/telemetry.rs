@@ -3,6 +3,7 @@
 //! Libraries that put interaction tokens, frames or addresses into what they log stay quiet whatever the operator asks
 //! for (stack.md 1.4). Metrics live in a registry of their own, so that two bots in one process do not mix.
 
+use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
@@ -37,7 +38,8 @@ const QUIET: [(&str, LevelFilter); 8] = [
 /// Starts logging to standard error, for the whole process; panics too.
 pub fn init(format: LogFormat, level: &str) {
     let layer: Box<dyn Layer<_> + Send + Sync> = match format {
-        LogFormat::Text => fmt::layer().with_writer(std::io::stderr).boxed(),
+        // Colours are for people: in a file or a journal they would be noise.
+        LogFormat::Text => fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).boxed(),
         LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).boxed(),
     };
     tracing_subscriber::registry().with(layer).with(filter(level)).with(quiet()).init();

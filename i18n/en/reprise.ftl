@@ -247,7 +247,7 @@ cmd-help = What you can do here
 
 # Before something is done: previews, confirmations, and buttons that do nothing.
 preview-title = Preview: { $pipeline } #{ $number }
-preview-body = Nothing was done yet. **Run this** retries { $scope } and tells the channel. The buttons work until { $until }.
+preview-body = Nothing was done yet. **Run this** retries { $scope }. What becomes of it is told in the channel. The buttons work until { $until }.
 preview-closed-title = Accepted
 preview-closed-body = What becomes of it is told in the channel.
 confirm-title = Retry { $pipeline } #{ $number }?

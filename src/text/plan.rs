@@ -161,7 +161,7 @@ pub(super) mod tests {
         let preview = Reply::Preview(Proposal { about, plan, offer, expires: Timestamp(1_766_400_000_000) });
         insta::assert_snapshot!(read(&preview), @"
         Preview: nightly #128
-        Nothing was done yet. **Run this** retries without task **Unit**, which is skipped (Test › linux) and tells the channel. The buttons work until <t:1766400000:f>.
+        Nothing was done yet. **Run this** retries without task **Unit**, which is skipped (Test › linux). What becomes of it is told in the channel. The buttons work until <t:1766400000:f>.
         Runs: Test › linux: Report
         Becomes skipped: Test › linux: Unit
         Runs only if something before it fails: Test › linux: Mail
