@@ -247,11 +247,11 @@ cmd-help = 使えるコマンド
 
 # Before something is done: previews, confirmations, and buttons that do nothing.
 preview-title = プレビュー：{ $pipeline } #{ $number }
-preview-body = まだ何も実行していません。**実行する**を押すと{ $scope }を実行し、結果をチャンネルに表示します。ボタンは { $until } まで有効です。
+preview-body = まだ何も実行していません。**実行する**を押すと再試行します：{ $scope }。結果はチャンネルに表示されます。ボタンは { $until } まで有効です。
 preview-closed-title = 受け付けました
 preview-closed-body = 結果はチャンネルに表示されます。
 confirm-title = { $pipeline } #{ $number } を再試行しますか？
-confirm-body = { $why }これは{ $scope }を実行します。まだ何も実行していません。押せるのは { $who } だけです。ボタンは { $until } まで有効です。
+confirm-body = { $why }再試行の内容：{ $scope }。まだ何も実行していません。押せるのは { $who } だけです。ボタンは { $until } まで有効です。
 confirm-skips-stage = ステージの失敗したタスクをすべてスキップします。
 confirm-not-failed = このビルドは失敗していません。
 confirm-always = ここでは再試行のたびに確認します。

@@ -247,11 +247,11 @@ cmd-help = 您可以使用的命令
 
 # Before something is done: previews, confirmations, and buttons that do nothing.
 preview-title = 预览：{ $pipeline } #{ $number }
-preview-body = 尚未执行任何操作。点击**执行**将运行{ $scope }，并在频道中公布结果。按钮在 { $until } 之前有效。
+preview-body = 尚未执行任何操作。点击**执行**将重试：{ $scope }。结果会在频道中公布。按钮在 { $until } 之前有效。
 preview-closed-title = 已确认
 preview-closed-body = 结果将在频道中公布。
 confirm-title = 要重试 { $pipeline } #{ $number } 吗？
-confirm-body = { $why }这将运行{ $scope }。尚未执行任何操作。只有 { $who } 可以点击；按钮在 { $until } 之前有效。
+confirm-body = { $why }将重试：{ $scope }。尚未执行任何操作。只有 { $who } 可以点击；按钮在 { $until } 之前有效。
 confirm-skips-stage = 将跳过一个阶段中所有失败的插件。
 confirm-not-failed = 该构建并未失败。
 confirm-always = 此处的重试都需要确认。

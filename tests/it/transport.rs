@@ -7,6 +7,7 @@ use crate::support::{World, stories};
 
 stories![
     a_signed_post_retries_a_build,
+    by_signed_post_too_what_is_typed_is_suggested_and_buttons_act,
     commands_are_registered_only_when_they_differ,
     an_interaction_that_cannot_be_decoded_is_counted,
     health_readiness_and_metrics_answer,
@@ -25,6 +26,32 @@ async fn a_signed_post_retries_a_build(world: &mut World) -> anyhow::Result<()> 
     world.discord.set_endpoint(Some(&url)).await?;
     let answer = world.ask(world.retry(world.dev, &build)).await?;
     assert!(answer.text().contains(&build));
+    assert_eq!(world.bkci.accepted_retries(&build).len(), 1);
+    Ok(())
+}
+
+async fn by_signed_post_too_what_is_typed_is_suggested_and_buttons_act(world: &mut World) -> anyhow::Result<()> {
+    world.set("discord.transport", "http");
+    world.set("discord.public_key", &world.discord.public_key());
+    let build = world.failing_build();
+    world.start().await?;
+    let url = format!("{}/discord/interactions", world.address());
+    world.discord.set_endpoint(Some(&url)).await?;
+    // On a busy machine the first keystroke may come before BK-CI has answered.
+    let mut suggested = Vec::new();
+    for _ in 0..20 {
+        let typing = world.command(world.dev, "retry").option("project", "de");
+        suggested = world.discord.autocomplete(typing, "project").await.map_err(|why| anyhow::anyhow!("{why:?}"))?;
+        if !suggested.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(suggested[0]["value"], "demo");
+    let shown = world.ask(world.retry(world.dev, &build).option("preview", true)).await?;
+    let run = format!("run:{}", shown.interaction.as_ref().expect("an answer").id);
+    let pressed = world.discord.press(world.dev, shown.id, &run).map_err(|refused| anyhow::anyhow!("{refused:?}"))?;
+    world.answer(pressed, "Accepted").await;
+    world.settled().await?;
     assert_eq!(world.bkci.accepted_retries(&build).len(), 1);
     Ok(())
 }
