@@ -43,8 +43,8 @@
 //! - [`model`], [`reply`], [`policy`], [`text`], [`commands::words`] do no I/O and read no clock.
 //! - `serenity` appears only in `src/discord/`, `sqlx` only in `src/store/`, `axum` only in `http.rs` and
 //!   `discord/endpoint.rs`, `reqwest` only in `src/bkci/` and where `discord/client.rs` hands serenity its HTTP client.
-//! - Only [`outbox`] speaks, except the acknowledgement and an incident's number, which Discord wants within 3 s. The
-//!   Discord client is not in [`app::App`]: it is handed to `outbox` and to `discord::handle` alone.
+//! - Only [`outbox`] speaks, except the acknowledgement, suggestions and an incident's number, which Discord wants within
+//!   3 s. The Discord client is not in [`app::App`]: it is handed to `outbox` and to `discord::handle` alone.
 //!
 //! # The walk of one `/retry`
 //!
