@@ -76,7 +76,7 @@ pub async fn deliver(app: &App, client: &Client, delivery: &Claimed) -> anyhow::
     Ok(())
 }
 
-/// So often a message is made whose answer was lost, within half a minute.
+/// So often a message is made whose answer was lost.
 const CREATES: i64 = 3;
 
 enum Sent {
@@ -110,18 +110,22 @@ async fn send(client: &Client, delivery: &Claimed, rendered: &Rendered, now: Tim
             Err(error) => return failed(&error),
         }
     }
-    create(client, delivery, rendered).await
+    created(delivery, make(client, delivery, rendered).await)
 }
 
 /// A message of its own: by the bot itself, and where it may not post, by the interaction's token.
 async fn post(client: &Client, delivery: &Claimed, rendered: &Rendered, token: Option<&str>) -> Sent {
     let Some(message) = delivery.message else {
-        let created = create(client, delivery, rendered).await;
-        let (Sent::Never(why), Some(token)) = (&created, token) else { return created };
-        return match client.follow_up(token, rendered.follow_up()).await {
-            Ok(message) => Sent::Arrived(Some(message)),
-            Err(Error::RateLimited) => Sent::NotNow(why.clone()),
-            Err(error) => Sent::Never(format!("{why}; {error}")),
+        return match (make(client, delivery, rendered).await, token) {
+            // Only where it surely is not there: when an answer was lost, the message may be.
+            (Err(Error::Gone { .. } | Error::Forbidden { .. }), Some(token)) => {
+                match client.follow_up(token, rendered.follow_up()).await {
+                    Ok(message) => Sent::Arrived(Some(message)),
+                    Err(Error::RateLimited) => Sent::NotNow(Error::RateLimited.to_string()),
+                    Err(error) => Sent::Never(error.to_string()),
+                }
+            }
+            (made, _) => created(delivery, made),
         };
     };
     match (client.edit_message(delivery.channel, message, rendered.edit_message()).await, token) {
@@ -136,22 +140,24 @@ async fn post(client: &Client, delivery: &Claimed, rendered: &Rendered, token: O
     }
 }
 
-async fn create(client: &Client, delivery: &Claimed, rendered: &Rendered) -> Sent {
+async fn make(client: &Client, delivery: &Claimed, rendered: &Rendered) -> Result<MessageId, Error> {
     let nonce = nonce(delivery);
     let say = |reply_to| client.create_message(delivery.channel, rendered.create_message(&nonce, reply_to));
-    let created = match say(delivery.reply_to.map(|message| (delivery.channel, message))).await {
+    match say(delivery.reply_to.map(|message| (delivery.channel, message))).await {
         // Where the bot may not read what was said before, it may still speak.
         Err(Error::Forbidden { code: NO_HISTORY }) => say(None).await,
-        created => created,
-    };
-    match created {
+        made => made,
+    }
+}
+
+fn created(delivery: &Claimed, made: Result<MessageId, Error>) -> Sent {
+    match made {
         // After a lost answer Discord gives back the message that was made then, with the text of then.
         Ok(message) if delivery.attempts > 1 => Sent::Became(message),
         Ok(message) => Sent::Arrived(Some(message)),
-        // Discord forgets a nonce after minutes, so it may be used again only while the first try is seconds ago.
+        // Discord forgets a nonce after minutes, so it is used again a few times at most, seconds apart.
         Err(error @ Error::Unanswered { .. }) if delivery.attempts < CREATES => Sent::NotNow(error.to_string()),
         Err(error @ Error::Unanswered { .. }) => Sent::Never(format!("posted anew, and the answer was lost: {error}")),
-        Err(error @ (Error::Gone { .. } | Error::Forbidden { .. })) => Sent::Never(error.to_string()),
         Err(error) => failed(&error),
     }
 }

@@ -12,6 +12,7 @@ stories_on_each_family![
     a_preview_can_be_cancelled,
     where_the_bot_may_not_post_the_result_of_a_preview_still_reaches_the_channel,
     a_lost_answer_to_the_public_message_makes_no_second_one,
+    when_no_answer_to_the_public_message_ever_comes_it_is_still_one,
     a_build_that_succeeded_is_retried_only_after_a_confirmation,
     skipping_a_whole_stage_asks_first,
     only_the_asker_may_confirm,
@@ -122,6 +123,25 @@ async fn a_lost_answer_to_the_public_message_makes_no_second_one(world: &mut Wor
     world.pass_until("a second try, with the same nonce", posts).await;
     world.stop().await?;
     assert_eq!(world.discord.messages(world.channel, world.stranger).len(), 1);
+    Ok(())
+}
+
+fn posted(world: &World, times: usize) -> Option<()> {
+    let posts =
+        |request: &RequestRecord| request.method == "POST" && request.route == "/channels/{channel_id}/messages";
+    (world.discord.requests().iter().filter(|request| posts(request)).count() == times).then_some(())
+}
+
+async fn when_no_answer_to_the_public_message_ever_comes_it_is_still_one(world: &mut World) -> anyhow::Result<()> {
+    let build = world.failing_build();
+    world.start().await?;
+    world.discord.order(Fault::on("POST", "/channels/{channel_id}/messages").times(3).lose_answer());
+    let shown = world.ask(preview(world, &build)).await?;
+    let pressed = press(world, world.dev, &shown, "run")?;
+    world.pass_until("the last try", |world| posted(world, 3)).await;
+    world.settled().await?;
+    assert_eq!(world.discord.messages(world.channel, world.stranger).len(), 1, "no further message by the token");
+    assert_eq!(world.discord.interaction(pressed).map(|seen| seen.followups), Some(Vec::new()));
     Ok(())
 }
 
