@@ -238,11 +238,6 @@ impl Job {
     pub fn parts(&self) -> &[Job] {
         if self.matrix { &self.children } else { std::slice::from_ref(self) }
     }
-
-    /// Whether its state fails its stage.
-    pub fn fails_the_stage(&self) -> bool {
-        failed_or_canceled(self.status) && !(self.continue_when_failed && failed(self.status))
-    }
 }
 
 impl Task {

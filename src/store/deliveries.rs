@@ -177,17 +177,6 @@ impl Store {
         tx.commit().await
     }
 
-    /// Puts a text into the row of its message, claimed when nobody else is at it.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn say(&self, text: Text<'_>, now: Timestamp) -> anyhow::Result<Option<Claimed>> {
-        let mut tx = self.begin().await?;
-        let claimed = say(&mut tx, text, now).await?;
-        tx.commit().await?;
-        Ok(claimed)
-    }
-
     /// Answers a fresh receipt with an incident, unless somebody has decided it.
     ///
     /// # Errors

@@ -17,13 +17,17 @@ stories![
     without_a_gateway_address_the_start_fails,
 ];
 
-async fn a_signed_post_retries_a_build(world: &mut World) -> anyhow::Result<()> {
+async fn start_by_signed_post(world: &mut World) -> anyhow::Result<()> {
     world.set("discord.transport", "http");
     world.set("discord.public_key", &world.discord.public_key());
-    let build = world.failing_build();
     world.start().await?;
     let url = format!("{}/discord/interactions", world.address());
-    world.discord.set_endpoint(Some(&url)).await?;
+    world.discord.set_endpoint(Some(&url)).await
+}
+
+async fn a_signed_post_retries_a_build(world: &mut World) -> anyhow::Result<()> {
+    let build = world.failing_build();
+    start_by_signed_post(world).await?;
     let answer = world.ask(world.retry(world.dev, &build)).await?;
     assert!(answer.text().contains(&build));
     assert_eq!(world.bkci.accepted_retries(&build).len(), 1);
@@ -31,12 +35,8 @@ async fn a_signed_post_retries_a_build(world: &mut World) -> anyhow::Result<()> 
 }
 
 async fn by_signed_post_too_what_is_typed_is_suggested_and_buttons_act(world: &mut World) -> anyhow::Result<()> {
-    world.set("discord.transport", "http");
-    world.set("discord.public_key", &world.discord.public_key());
     let build = world.failing_build();
-    world.start().await?;
-    let url = format!("{}/discord/interactions", world.address());
-    world.discord.set_endpoint(Some(&url)).await?;
+    start_by_signed_post(world).await?;
     // On a busy machine the first keystroke may come before BK-CI has answered.
     let mut suggested = Vec::new();
     for _ in 0..20 {
