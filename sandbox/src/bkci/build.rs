@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use super::book::Book;
+use super::build_plan::{BuildPlan, Commit, Trigger};
+use super::history::Written;
 use super::job::Job;
 use super::outcome::ErrorType;
-use super::plan::{BuildPlan, StagePlan, Trigger};
+use super::plan::StagePlan;
 use super::status::Status;
 use super::world::hex32;
 
@@ -154,6 +157,7 @@ pub(super) struct Build {
     /// What tasks set while the build ran.
     pub(super) set_by_tasks: BTreeMap<String, String>,
     pub(super) message: Option<String>,
+    pub(super) commit: Option<Commit>,
     pub(super) remark: Option<String>,
     pub(super) status: Status,
     pub(super) execute_count: u32,
@@ -169,9 +173,26 @@ pub(super) struct Build {
     /// What status and history show: kept over a retry until the build runs again (bkci-api.md 5.2).
     pub(super) errors: Vec<ErrorInfo>,
     pub(super) stages: Vec<Stage>,
-    /// Every start of a task: execution and task id. The trigger is not work and not listed.
-    pub(super) executed: Vec<(u32, String)>,
+    pub(super) book: Book,
     pub(super) defects: Vec<Defect>,
+    /// When its row in the list of builds last changed (`updateTime`, bkci-api.md 7.4).
+    pub(super) updated_ms: i64,
+    /// A status that is told in place of the true one.
+    pub(super) told: Option<String>,
+    /// Its row in lists, as long as it does not change.
+    pub(super) written: Written,
+}
+
+/// What the row of a build holds, as far as it moves: a change of it moves `updateTime`. Jobs and tasks are rows of
+/// their own.
+#[derive(PartialEq)]
+pub(super) struct Row {
+    status: Status,
+    told: Option<String>,
+    execute_count: u32,
+    times: [Option<i64>; 3],
+    remark: Option<String>,
+    stages: Vec<(Option<Status>, Option<i64>, Option<i64>)>,
 }
 
 impl Build {
@@ -206,6 +227,7 @@ impl Build {
             parameters: plan.parameters,
             set_by_tasks: BTreeMap::new(),
             message: plan.message,
+            commit: plan.commit,
             remark: plan.remark,
             status: Status::Queue,
             execute_count: 1,
@@ -217,9 +239,28 @@ impl Build {
             cancelled_by: None,
             errors: Vec::new(),
             stages,
-            executed: Vec::new(),
+            book: Book::default(),
             defects: Vec::new(),
+            updated_ms: queue_ms,
+            told: None,
+            written: Written::default(),
         }
+    }
+
+    pub(super) fn row(&self) -> Row {
+        Row {
+            status: self.status,
+            told: self.told.clone(),
+            execute_count: self.execute_count,
+            times: [Some(self.queue_ms), self.start_ms, self.end_ms],
+            remark: self.remark.clone(),
+            stages: self.stages.iter().map(|stage| (stage.status, stage.start_ms, stage.end_ms)).collect(),
+        }
+    }
+
+    /// The status on the wire.
+    pub(super) fn said(&self) -> &str {
+        self.told.as_deref().unwrap_or(self.status.as_str())
     }
 
     /// STAGE_SUCCESS is finished only once the build has an end (bkci-api.md 5.1).

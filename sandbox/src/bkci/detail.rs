@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::build::{Build, ErrorInfo, Gate, Stage, Verdict};
+use super::build_plan::{Commit, REPOSITORY, Trigger};
 use super::errors::{Failure, Language};
 use super::job::{Job, JobKind, Task};
-use super::plan::{Options, RunCondition, Trigger};
+use super::plan::{Options, RunCondition};
 use super::status::Status;
 use super::world::{Pipeline, Right, World};
 
@@ -32,14 +33,14 @@ impl World {
         let unknown = || Failure::code(2101163, &[id]);
         let build = self.build_in(project, id).filter(|build| build.pipeline == pipeline).ok_or_else(unknown)?;
         let pipeline = self.pipeline(project, pipeline).ok_or_else(|| Failure::code(2101038, &[]))?;
-        let latest = self.builds.iter().filter(|other| other.pipeline == build.pipeline).map(|other| other.number);
+        let latest = self.builds.of(&build.pipeline).map(|other| other.number);
         let record = build.records.last();
         let detail = json!({
             "id": build.id, "pipelineId": build.pipeline, "pipelineName": pipeline.name, "userId": build.starter,
             "triggerUser": build.starter, "trigger": trigger_text(build, self.language_of(Some(uid))),
             "queueTime": build.queue_ms, "startTime": build.start_ms, "endTime": build.end_ms,
             "queueTimeCost": record.and_then(|record| Some(record.start_ms? - record.queue_ms)),
-            "status": build.status.as_str(), "model": self.model(build, pipeline, now), "currentTimestamp": now,
+            "status": build.said(), "model": self.model(build, pipeline, now), "currentTimestamp": now,
             "buildNum": build.number, "cancelUserId": build.cancelled_by, "curVersion": build.version,
             "curVersionName": format!("V{}", build.version), "latestVersion": pipeline.version,
             "latestBuildNum": latest.max(), "lastModifyUser": pipeline.creator, "executeTime": execute_time(build),
@@ -49,7 +50,7 @@ impl World {
             "recordList": records(build), "buildMsg": build.message, "material": material(build),
             "remark": build.remark, "webhookInfo": webhook_info(build), "debug": false,
             "versionChange": (build.version != pipeline.version).then_some(true),
-            "cancelBuildPerm": self.may(uid, &build.pipeline, Right::Execute),
+            "cancelBuildPerm": self.may_stop(uid, build),
         });
         Ok(object(detail))
     }
@@ -61,10 +62,9 @@ impl World {
         self.require(uid, pipeline, Right::View)?;
         let build = self.build_in(project, id).ok_or_else(|| Failure::code(2101163, &[id]))?;
         let mut status = history_of(build, self.language_of(Some(uid)), now);
-        let waiting = |other: &&Build| {
-            other.pipeline == build.pipeline && other.status == Status::Queue && other.number <= build.number
-        };
-        let position = if build.status == Status::Queue { self.builds.iter().filter(waiting).count() } else { 0 };
+        let waiting = |other: &&Build| other.status == Status::Queue && other.number <= build.number;
+        let position =
+            if build.status == Status::Queue { self.builds.of(&build.pipeline).filter(waiting).count() } else { 0 };
         status.insert("currentQueuePosition".into(), json!(position));
         status.insert("variables".into(), variables(build));
         Ok(Value::Object(status))
@@ -103,7 +103,7 @@ pub(super) fn history_of(build: &Build, language: Language, now: i64) -> Map<Str
     let fields = json!({
         "id": build.id, "userId": build.starter, "trigger": trigger_text(build, language),
         "startType": start_type(build), "buildNum": build.number, "pipelineVersion": build.version,
-        "startTime": build.start_ms.unwrap_or_default(), "endTime": build.end_ms, "status": build.status.as_str(),
+        "startTime": build.start_ms.unwrap_or_default(), "endTime": build.end_ms, "status": build.said(),
         "stageStatus": stage_status(build), "currentTimestamp": now, "isMobileStart": false,
         "material": material(build), "queueTime": build.queue_ms, "remark": build.remark,
         "totalTime": build.end_ms.and_then(|end| Some(end - build.start_ms?)), "executeTime": execute_time(build),
@@ -154,7 +154,7 @@ fn cost(queue_ms: i64, execute_ms: i64) -> Value {
 
 /// Localized, for people only (bkci-api.md 7.1). The reference gives the Chinese and English words for a start by
 /// hand and the English one for the API; the others are this double's.
-fn trigger_text(build: &Build, language: Language) -> &'static str {
+pub(super) fn trigger_text(build: &Build, language: Language) -> &'static str {
     let words = match build.trigger {
         Trigger::Manual => ["手动", "manual", "手動"],
         Trigger::Api => ["OpenAPI启动", "Openapi start", "OpenAPI起動"],
@@ -178,10 +178,16 @@ fn start_type(build: &Build) -> &'static str {
 }
 
 fn material(build: &Build) -> Option<Value> {
-    let Trigger::Webhook(webhook) = &build.trigger else { return None };
+    let (url, branch, commit, message) = match (&build.commit, &build.trigger) {
+        (Some(Commit { branch, commit, message }), _) => (REPOSITORY, branch, commit, message),
+        (None, Trigger::Webhook(webhook)) => {
+            (webhook.repository.as_str(), &webhook.branch, &webhook.commit, &webhook.message)
+        }
+        (None, Trigger::Manual | Trigger::Api | Trigger::Timer) => return None,
+    };
     Some(json!([{
-        "scmType": "CODE_GIT", "aliasName": "demo/app", "url": webhook.repository, "branchName": webhook.branch,
-        "newCommitId": webhook.commit, "newCommitComment": webhook.message, "commitTimes": 1, "mainRepo": true,
+        "scmType": "CODE_GIT", "aliasName": "demo/app", "url": url, "branchName": branch, "newCommitId": commit,
+        "newCommitComment": message, "commitTimes": 1, "mainRepo": true,
     }]))
 }
 

@@ -6,7 +6,7 @@
 use axum::http::Method;
 use percent_encoding::percent_decode_str;
 
-use super::routes::Endpoint;
+use super::endpoint::{CallbackCall, Endpoint, LogCall};
 
 /// The part of a gateway's address before the resources: name of the gateway and stage (bkci-api.md 1).
 pub(super) const GATEWAY: &str = "/api/devops/prod";
@@ -87,44 +87,67 @@ fn route(method: &Method, door: Door, rest: &str) -> Found {
         }
         _ => None,
     };
-    let Some((family, (endpoint, [project, pipeline, build]))) = found else { return Found::Nothing };
-    if endpoint.method() != *method {
+    let Some((family, (endpoints, [project, pipeline, build]))) = found else { return Found::Nothing };
+    let Some(endpoint) = endpoints.iter().copied().find(|endpoint| endpoint.method() == *method) else {
         return Found::WrongMethod;
-    }
+    };
     Found::Route(Route { endpoint, family, project: project.into(), pipeline: pipeline.into(), build: build.into() })
 }
 
-/// An operation, and project, pipeline and build as far as the path names them.
-type Ids<'a> = (Endpoint, [&'a str; 3]);
+/// The operations at a path, each with a method of its own, and project, pipeline and build as far as it names them.
+type Ids<'a> = (&'static [Endpoint], [&'a str; 3]);
+
+const PROJECT_CALLBACKS: &[Endpoint] =
+    &[Endpoint::Callback(CallbackCall::Create), Endpoint::Callback(CallbackCall::List)];
+const PIPELINE_CALLBACKS: &[Endpoint] = &[
+    Endpoint::Callback(CallbackCall::PutOfPipeline),
+    Endpoint::Callback(CallbackCall::ListOfPipeline),
+    Endpoint::Callback(CallbackCall::DeleteOfPipeline),
+];
 
 fn v3<'a>(rest: &[&'a str]) -> Option<Ids<'a>> {
     let named = |ids: &[&str]| ids.iter().all(|id| !id.is_empty());
-    let (endpoint, ids) = match *rest {
-        [""] => return Some((Endpoint::Projects, ["", "", ""])),
-        [p] => (Endpoint::Project, [p, "", ""]),
-        [p, "pipelines"] => (Endpoint::Pipelines, [p, "", ""]),
-        [p, "pipelines", pl, "status"] if named(&[pl]) => (Endpoint::PipelineStatus, [p, pl, ""]),
-        [p, "pipelines", pl, "builds", "history"] if named(&[pl]) => (Endpoint::History, [p, pl, ""]),
+    let (endpoints, ids): Ids<'a> = match *rest {
+        [""] => return Some((&[Endpoint::Projects], ["", "", ""])),
+        [p] => (&[Endpoint::Project], [p, "", ""]),
+        [p, "pipelines"] => (&[Endpoint::Pipelines], [p, "", ""]),
+        [p, "callbacks", ""] => (PROJECT_CALLBACKS, [p, "", ""]),
+        [p, "callbacks", "batch"] => (&[Endpoint::Callback(CallbackCall::CreateMany)], [p, "", ""]),
+        [p, "callbacks", id] if named(&[id]) => (&[Endpoint::Callback(CallbackCall::Delete)], [p, "", ""]),
+        [p, "pipelines", pl, "status"] if named(&[pl]) => (&[Endpoint::PipelineStatus], [p, pl, ""]),
+        [p, "pipelines", pl, "builds", "history"] if named(&[pl]) => (&[Endpoint::History], [p, pl, ""]),
+        [p, "pipelines", pl, "builds", b, "logs", verb] if named(&[pl, b]) => (of_log(verb)?, [p, pl, b]),
         [p, "pipelines", pl, "builds", b, verb] if named(&[pl, b]) => (of_build(verb)?, [p, pl, b]),
         _ => return None,
     };
-    named(&[ids[0]]).then_some((endpoint, ids))
+    named(&[ids[0]]).then_some((endpoints, ids))
 }
 
-fn of_build(verb: &str) -> Option<Endpoint> {
+fn of_build(verb: &str) -> Option<&'static [Endpoint]> {
     match verb {
-        "retry" => Some(Endpoint::Retry),
-        "detail" => Some(Endpoint::Detail),
-        "status" => Some(Endpoint::Status),
-        "stop" => Some(Endpoint::Stop),
+        "retry" => Some(&[Endpoint::Retry]),
+        "detail" => Some(&[Endpoint::Detail]),
+        "status" => Some(&[Endpoint::Status]),
+        "stop" => Some(&[Endpoint::Stop]),
+        _ => None,
+    }
+}
+
+fn of_log(verb: &str) -> Option<&'static [Endpoint]> {
+    match verb {
+        "init" => Some(&[Endpoint::Log(LogCall::Init)]),
+        "more" => Some(&[Endpoint::Log(LogCall::More)]),
+        "after" => Some(&[Endpoint::Log(LogCall::After)]),
+        "last_line_num" => Some(&[Endpoint::Log(LogCall::LastLine)]),
+        "mode" => Some(&[Endpoint::Log(LogCall::Mode)]),
         _ => None,
     }
 }
 
 fn v4_gateway<'a>(rest: &[&'a str]) -> Option<Ids<'a>> {
     match *rest {
-        ["project_list"] => Some((Endpoint::Projects, ["", "", ""])),
-        [p] if !p.is_empty() => Some((Endpoint::Project, [p, "", ""])),
+        ["project_list"] => Some((&[Endpoint::Projects], ["", "", ""])),
+        [p] if !p.is_empty() => Some((&[Endpoint::Project], [p, "", ""])),
         _ => v4(rest),
     }
 }
@@ -132,23 +155,36 @@ fn v4_gateway<'a>(rest: &[&'a str]) -> Option<Ids<'a>> {
 /// The irregular mapping of bkci-api.md 1; all else is as at the gateway.
 fn v4_backend<'a>(rest: &[&'a str]) -> Option<Ids<'a>> {
     match *rest {
-        ["project", "project_list"] => Some((Endpoint::Projects, ["", "", ""])),
-        ["project", p] if !p.is_empty() => Some((Endpoint::Project, [p, "", ""])),
+        ["project", "project_list"] => Some((&[Endpoint::Projects], ["", "", ""])),
+        ["project", p] if !p.is_empty() => Some((&[Endpoint::Project], [p, "", ""])),
         _ => v4(rest),
     }
 }
 
 fn v4<'a>(rest: &[&'a str]) -> Option<Ids<'a>> {
-    let (project, endpoint) = match *rest {
-        [p, "build_retry"] => (p, Endpoint::Retry),
-        [p, "build_detail"] => (p, Endpoint::Detail),
-        [p, "build_status"] => (p, Endpoint::Status),
-        [p, "build_stop"] => (p, Endpoint::Stop),
-        [p, "build_histories"] => (p, Endpoint::History),
-        [p, "pipelines", "pipeline_list"] => (p, Endpoint::Pipelines),
-        [p, "pipelines", "search_by_name"] => (p, Endpoint::PipelineSearch),
-        [p, "pipelines", "pipeline_status"] => (p, Endpoint::PipelineStatus),
+    if let [project, "callbacks", "pipelines", pipeline] = *rest {
+        return (!project.is_empty() && !pipeline.is_empty()).then_some((PIPELINE_CALLBACKS, [project, pipeline, ""]));
+    }
+    let (project, endpoints): (&str, &'static [Endpoint]) = match *rest {
+        [p, "build_retry"] => (p, &[Endpoint::Retry]),
+        [p, "build_detail"] => (p, &[Endpoint::Detail]),
+        [p, "build_status"] => (p, &[Endpoint::Status]),
+        [p, "build_stop"] => (p, &[Endpoint::Stop]),
+        [p, "build_histories"] => (p, &[Endpoint::History]),
+        [p, "batch_get_build_status"] => (p, &[Endpoint::Batch]),
+        [p, "callbacks"] => (p, &[Endpoint::Callback(CallbackCall::Create)]),
+        [p, "callbacks", "batch"] => (p, &[Endpoint::Callback(CallbackCall::CreateMany)]),
+        [p, "callbacks", "callback_list"] => (p, &[Endpoint::Callback(CallbackCall::List)]),
+        [p, "callbacks", "callback"] => (p, &[Endpoint::Callback(CallbackCall::Delete)]),
+        [p, "logs", "init_logs"] => (p, &[Endpoint::Log(LogCall::Init)]),
+        [p, "logs", "more_logs"] => (p, &[Endpoint::Log(LogCall::More)]),
+        [p, "logs", "after_line_logs"] => (p, &[Endpoint::Log(LogCall::After)]),
+        [p, "logs", "last_line_num"] => (p, &[Endpoint::Log(LogCall::LastLine)]),
+        [p, "logs", "log_mode"] => (p, &[Endpoint::Log(LogCall::Mode)]),
+        [p, "pipelines", "pipeline_list"] => (p, &[Endpoint::Pipelines]),
+        [p, "pipelines", "search_by_name"] => (p, &[Endpoint::PipelineSearch]),
+        [p, "pipelines", "pipeline_status"] => (p, &[Endpoint::PipelineStatus]),
         _ => return None,
     };
-    (!project.is_empty()).then_some((endpoint, [project, "", ""]))
+    (!project.is_empty()).then_some((endpoints, [project, "", ""]))
 }

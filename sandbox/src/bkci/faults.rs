@@ -15,12 +15,12 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::BkCi;
+use super::endpoint::Endpoint;
 use super::errors::{Failure, GatewayFailure};
 use super::gateway::{Answer, request_id};
 use super::incoming::Incoming;
 use super::looking::RequestRecord;
 use super::plan::millis;
-use super::routes::Endpoint;
 use crate::wire::Cut;
 
 type Matcher = Arc<dyn Fn(&RequestRecord) -> bool + Send + Sync>;
@@ -282,7 +282,8 @@ const LOGIN_PAGE: &str = "<!DOCTYPE html><html><head><title>Login</title></head>
 
 impl Wrong {
     fn response(&self, bkci: &BkCi, incoming: &Incoming, truth: Option<Answer>, reset: &AtomicBool) -> Response {
-        let body = || truth.unwrap_or_else(|| Answer::success(&json!({"id": "b-0", "filling": "0".repeat(200)})));
+        let body =
+            || truth.unwrap_or_else(|| Answer::success(&json!({"id": "b-0", "filling": "0".repeat(200)}).to_string()));
         let refusal = |failure: &Failure| bkci.refusal(failure, incoming).into_response();
         match self {
             Wrong::Lost => Cut::response(),

@@ -1,13 +1,19 @@
-//! A request, read: address, query, headers.
+//! A request, read: address, query, headers, body.
 
+use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 use super::errors::Failure;
 use super::families::{Door, Family, Found, Route, find};
-use super::lists::{Filter, Page};
+use super::history::Filter;
+use super::lists::Page;
 use super::status::Status;
+
+/// bkci-api.md 14.
+const BODY_LIMIT: usize = 40 * 1024 * 1024;
 
 /// A request, read.
 #[derive(Clone, Debug)]
@@ -17,24 +23,29 @@ pub(super) struct Incoming {
     pub(super) raw_query: Option<String>,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
     pub(super) door: Door,
     pub(super) found: Found,
 }
 
 impl Incoming {
-    pub(super) fn read(request: &Request) -> Self {
-        let path = request.uri().path().to_owned();
-        let raw_query = request.uri().query().map(str::to_owned);
-        let (door, found) = find(request.method(), &path);
-        Self {
-            method: request.method().clone(),
+    /// `None` when the body breaks off, or is longer than the gateway takes.
+    pub(super) async fn read(request: Request) -> Option<Self> {
+        let (head, body) = request.into_parts();
+        let body = to_bytes(body, BODY_LIMIT).await.ok()?;
+        let path = head.uri.path().to_owned();
+        let raw_query = head.uri.query().map(str::to_owned);
+        let (door, found) = find(&head.method, &path);
+        Some(Self {
             query: raw_query.as_deref().map(decode_query).unwrap_or_default(),
-            headers: request.headers().clone(),
+            method: head.method,
+            headers: head.headers,
+            body,
             door,
             found,
             path,
             raw_query,
-        }
+        })
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -83,6 +94,23 @@ impl Incoming {
     pub(super) fn maybe_number(&self, name: &str) -> Result<Option<i64>, Failure> {
         let Some(value) = self.parameter(name).filter(|value| !value.is_empty()) else { return Ok(None) };
         value.parse::<i32>().map(|number| Some(number.into())).map_err(|_| Failure::wrong_type())
+    }
+
+    /// A number of 64 bits; a missing one is 0 too.
+    pub(super) fn long(&self, name: &str) -> Result<i64, Failure> {
+        let Some(value) = self.parameter(name).filter(|value| !value.is_empty()) else { return Ok(0) };
+        value.parse().map_err(|_| Failure::wrong_type())
+    }
+
+    /// The items of a body that is a JSON array (bkci-api.md 3.3, the rows on bodies). `name` is the argument's.
+    pub(super) fn items(&self, name: &str) -> Result<Vec<Value>, Failure> {
+        if self.body.trim_ascii().is_empty() {
+            return Err(Failure::missing_argument(name));
+        }
+        match serde_json::from_slice(&self.body).map_err(|_| Failure::unreadable_body())? {
+            Value::Array(items) => Ok(items),
+            _ => Err(Failure::wrong_body()),
+        }
     }
 
     pub(super) fn page(&self) -> Result<Page, Failure> {

@@ -16,6 +16,8 @@ pub(super) struct Task {
     pub(super) step_id: Option<String>,
     pub(super) takes_ms: i64,
     pub(super) outcomes: Vec<Outcome>,
+    /// What its runs write into the log, as far as the plan says.
+    pub(super) logs: Vec<Vec<String>>,
     pub(super) options: Options,
     /// To be run, or skipped by its conditions, in this execution.
     pub(super) wanted: bool,
@@ -43,6 +45,7 @@ impl Task {
             step_id: plan.step_id.clone(),
             takes_ms: plan.takes_ms,
             outcomes: plan.outcomes.clone(),
+            logs: plan.logs.clone(),
             options: plan.options.clone(),
             wanted: true,
             status: None,

@@ -1,11 +1,10 @@
-//! What lists answer: builds of a pipeline, projects, pipelines (bkci-api.md 7.4 and 10).
+//! What lists answer: projects and pipelines (bkci-api.md 10), and how a list is cut into pages.
 
 use serde_json::{Value, json};
 
 use super::build::Build;
-use super::detail::{Reading, history_of, object};
+use super::detail::{Reading, object};
 use super::errors::Failure;
-use super::status::Status;
 use super::world::{Pipeline, Project, ProjectRight, Right, World};
 
 /// bkci-api.md 7.4, 10: default of a page, and the cap, which is silent.
@@ -35,32 +34,22 @@ impl Page {
         (page, (page - 1).saturating_mul(size), size)
     }
 
-    fn cut(self, count: usize, all: impl Iterator<Item = Value>) -> Value {
-        let (page, skip, size) = self.window(PAGE);
-        let records: Vec<Value> = all.skip(skip).take(size).collect();
-        json!({
-            "count": count, "page": page, "pageSize": size, "totalPages": count.div_ceil(size), "records": records,
-        })
+    pub(super) fn cut<T>(self, count: usize, all: impl Iterator<Item = T>, record: impl Fn(T) -> Value) -> Value {
+        let mut head = self.head(count);
+        head["records"] = self.records(all).map(record).collect();
+        head
     }
-}
 
-/// Which builds, in which order. v3 has the order alone (bkci-api.md 7.4).
-#[derive(Clone, Debug, Default)]
-pub(super) struct Filter {
-    pub(super) update_time_desc: bool,
-    pub(super) statuses: Vec<Status>,
-    pub(super) number_from: Option<i64>,
-    pub(super) number_to: Option<i64>,
-    pub(super) start_users: Vec<String>,
-}
+    /// The page without its records.
+    pub(super) fn head(self, count: usize) -> Value {
+        let (page, _, size) = self.window(PAGE);
+        json!({"count": count, "page": page, "pageSize": size, "totalPages": count.div_ceil(size)})
+    }
 
-impl Filter {
-    fn lets_through(&self, build: &Build) -> bool {
-        let number = i64::from(build.number);
-        (self.statuses.is_empty() || self.statuses.contains(&build.status))
-            && self.number_from.is_none_or(|from| number >= from)
-            && self.number_to.is_none_or(|to| number <= to)
-            && (self.start_users.is_empty() || self.start_users.contains(&build.starter))
+    /// Those that are on it.
+    pub(super) fn records<T>(self, all: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        let (_, skip, size) = self.window(PAGE);
+        all.skip(skip).take(size)
     }
 }
 
@@ -72,32 +61,6 @@ pub(super) struct Reader<'a> {
 }
 
 impl World {
-    /// bkci-api.md 7.4: the pipeline is looked up before the permission is checked here.
-    pub(super) fn history(&mut self, reader: &Reader<'_>, filter: &Filter, page: Page, now: i64) -> Reading {
-        self.step(now);
-        let Reader { uid, project, pipeline } = *reader;
-        let version = self.pipeline(project, pipeline).ok_or_else(|| Failure::code(2101038, &[]))?.version;
-        self.require(uid, pipeline, Right::View)?;
-        let mine = |build: &&Build| build.pipeline == pipeline && filter.lets_through(build);
-        let mut builds: Vec<&Build> = self.builds.iter().filter(mine).collect();
-        builds.sort_by_key(|build| std::cmp::Reverse(build.number));
-        if filter.update_time_desc {
-            builds.sort_by_key(|build| std::cmp::Reverse(updated_ms(build)));
-        }
-        let language = self.language_of(Some(uid));
-        let record = |build: &Build| {
-            let mut record = history_of(build, language, now);
-            record.insert("executeCount".into(), json!(build.execute_count));
-            record.insert("pipelineVersionName".into(), json!(format!("V{}", build.version)));
-            record.insert("updateTime".into(), json!(updated_ms(build)));
-            Value::Object(record)
-        };
-        let mut answer = page.cut(builds.len(), builds.into_iter().map(record));
-        answer["hasDownloadPermission"] = json!(self.may(uid, pipeline, Right::Execute));
-        answer["pipelineVersion"] = json!(version);
-        Ok(answer)
-    }
-
     /// The projects of the user (bkci-api.md 10): no page object. v3 has them all at once.
     pub(super) fn project_list(&self, uid: &str, page: Option<Page>) -> Value {
         let (_, skip, size) = page.map_or((1, 0, usize::MAX), |page| page.window(PROJECT_PAGE));
@@ -132,7 +95,7 @@ impl World {
             return Err(Failure::forbidden());
         }
         let listed: Vec<&Pipeline> = self.pipelines_named(reader.project, named).collect();
-        Ok(page.cut(listed.len(), listed.into_iter().map(|pipeline| self.pipeline_row(reader.uid, pipeline, now))))
+        Ok(page.cut(listed.len(), listed.into_iter(), |pipeline| self.pipeline_row(reader.uid, pipeline, now)))
     }
 
     /// At most ten, by a part of the name, and only for who may look at the whole project (bkci-api.md 10).
@@ -159,15 +122,15 @@ impl World {
     }
 
     fn pipeline_row(&self, uid: &str, pipeline: &Pipeline, now: i64) -> Value {
-        let builds = || self.builds.iter().filter(|build| build.pipeline == pipeline.id.0);
-        let latest = builds().max_by_key(|build| build.number);
+        let builds = || self.builds.of(&pipeline.id.0);
+        let latest = builds().next_back();
         let tasks = latest.map_or(0, |build| build.stages.iter().flat_map(|stage| &stage.jobs).count());
         object(json!({
             "projectId": pipeline.project, "pipelineId": pipeline.id.0, "pipelineName": pipeline.name,
-            "taskCount": tasks, "buildCount": builds().count(), "lock": pipeline.locked, "canManualStartup": true,
+            "taskCount": tasks, "buildCount": builds().len(), "lock": pipeline.locked, "canManualStartup": true,
             "latestBuildStartTime": latest.and_then(|build| build.start_ms),
             "latestBuildEndTime": latest.and_then(|build| build.end_ms),
-            "latestBuildStatus": latest.map(|build| build.status.as_str()),
+            "latestBuildStatus": latest.map(Build::said),
             "latestBuildNum": latest.map(|build| build.number), "latestBuildId": latest.map(|build| &build.id),
             "latestBuildUserId": latest.map_or("", |build| &build.starter),
             "runningBuildCount": builds().filter(|build| !build.is_finished()).count(),
@@ -178,9 +141,4 @@ impl World {
             "lastBuildMsg": latest.and_then(|build| build.message.as_ref()),
         }))
     }
-}
-
-/// When the build last changed in a way that the list of builds shows.
-fn updated_ms(build: &Build) -> i64 {
-    build.end_ms.or(build.start_ms).unwrap_or(build.queue_ms).max(build.queue_ms)
 }

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::build::{Build, Stage};
+use super::endpoint::Endpoint;
 use super::families::Family;
 use super::job::{Job, Task};
-use super::routes::Endpoint;
 use super::status::Status;
 use super::world::{Pipeline, World};
 
@@ -32,6 +32,8 @@ pub struct RequestRecord {
     pub build: Option<String>,
     /// `X-DEVOPS-UID`.
     pub uid: Option<String>,
+    /// The body, read as UTF-8.
+    pub body: String,
     /// Time of arrival, by the world's clock.
     pub at_ms: i64,
     /// Status of the answer; `None` while there is none, and for good when the connection was broken.
@@ -157,7 +159,7 @@ impl BuildView {
             number: build.number,
             project: build.project.clone(),
             pipeline: build.pipeline.clone(),
-            status: build.status.as_str().into(),
+            status: build.said().into(),
             finished: build.is_finished(),
             execute_count: build.execute_count,
             queue_ms: build.queue_ms,
@@ -250,8 +252,7 @@ impl World {
     }
 
     fn pipeline_snapshot(&self, pipeline: &Pipeline) -> Value {
-        let mut builds: Vec<&Build> = self.builds.iter().filter(|build| build.pipeline == pipeline.id.0).collect();
-        builds.sort_by_key(|build| std::cmp::Reverse(build.number));
+        let builds: Vec<&Build> = self.builds.of(&pipeline.id.0).rev().collect();
         json!({
             "id": pipeline.id.0, "name": pipeline.name, "locked": pipeline.locked,
             "builds": builds.into_iter().map(|build| self.build_snapshot(build)).collect::<Vec<_>>(),
@@ -272,7 +273,7 @@ impl World {
             })
             .collect();
         json!({
-            "id": build.id, "number": build.number, "status": build.status.as_str(),
+            "id": build.id, "number": build.number, "status": build.said(),
             "finished": build.is_finished(), "execute_count": build.execute_count, "starter": build.starter,
             "start_users": build.records.iter().rev().map(|record| &record.start_user).collect::<Vec<_>>(),
             "message": build.message, "queue_ms": build.queue_ms, "start_ms": build.start_ms,

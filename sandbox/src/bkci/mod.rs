@@ -7,18 +7,32 @@
 //!
 //! Section numbers in this module are those of `bkci-api.md`.
 
+mod acting;
+mod book;
 mod build;
+mod build_plan;
+mod builds;
+mod callback_body;
+mod codes;
 mod contract;
+mod courier;
 mod detail;
+mod endpoint;
 mod engine;
 mod errors;
 mod families;
 mod faults;
 mod gateway;
+mod history;
+mod hook_url;
+mod hooks;
 mod incoming;
 mod job;
 mod line;
 mod lists;
+mod log;
+mod log_text;
+mod logs;
 mod looking;
 mod outcome;
 mod plan;
@@ -28,6 +42,7 @@ mod serving;
 mod status;
 mod stop;
 mod turn;
+mod work;
 mod world;
 
 use std::fmt;
@@ -36,27 +51,29 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::Clock;
 use crate::port::Port;
 
 pub use build::Defect;
+pub use build_plan::{BuildPlan, Trigger, Webhook};
+pub use courier::{Courier, Posted, SentCallback};
+pub use endpoint::{CallbackCall, Endpoint, LogCall};
 pub use errors::Language;
 pub use families::Family;
 pub use faults::{Fault, On, Ordered, Wrong};
+pub use hooks::RegisteredCallback;
 pub use looking::{AcceptedRetry, BuildView, JobView, RequestRecord, StageView, TaskView, Via};
 pub use outcome::{ErrorType, Fail, Outcome};
-pub use plan::{BuildPlan, JobPlan, MatrixChild, Options, RunCondition, StagePlan, TaskPlan, Trigger, Webhook};
+pub use plan::{JobPlan, MatrixChild, Options, RunCondition, StagePlan, TaskPlan};
 pub use retry::Wish;
-pub use routes::Endpoint;
+
 pub use status::Status;
 pub use world::{Concurrency, Pipeline, PipelineId, Project, ProjectRight, Right};
 
-use build::Verdict;
 use errors::Failure;
 use line::Line;
-use retry::Ask;
 use world::{Application, World};
 
 /// The application that every new world knows.
@@ -81,6 +98,7 @@ struct Shared {
     application: Mutex<(String, String)>,
     world: Mutex<World>,
     changed: watch::Sender<u64>,
+    post: Notify,
     line: tokio::sync::Mutex<Option<Line>>,
 }
 
@@ -122,10 +140,12 @@ impl BkCi {
                 application: Mutex::new((APP_CODE.into(), APP_SECRET.into())),
                 world: Mutex::new(World::new(application)),
                 changed: watch::Sender::new(0),
+                post: Notify::new(),
                 line: tokio::sync::Mutex::new(None),
             }),
         };
         bkci.up().await?;
+        tokio::spawn(bkci.clone().deliver());
         Ok(bkci)
     }
 
@@ -175,7 +195,9 @@ impl BkCi {
     fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
         let mut world = self.world();
         world.step(self.shared.clock.now_ms());
-        look(&world)
+        let found = look(&world);
+        self.wake_the_courier(&world);
+        found
     }
 
     /// Changes the world as it is now, and tells whoever waits.
@@ -184,9 +206,17 @@ impl BkCi {
         let mut world = self.world();
         world.step(now);
         let result = change(&mut world, now);
+        self.wake_the_courier(&world);
         drop(world);
         self.tell();
         result
+    }
+
+    /// What was looked at has moved, and what was changed may move otherwise than it would have.
+    fn wake_the_courier(&self, world: &World) {
+        if world.has_post() {
+            self.shared.post.notify_one();
+        }
     }
 
     fn tell(&self) {
@@ -248,6 +278,7 @@ impl BkCi {
         self.change(|world, _| {
             let found = world.pipelines.iter_mut().find(|known| known.id == *pipeline);
             change(found.expect("the pipeline was added"));
+            world.builds.touch(&pipeline.0);
         });
     }
 
@@ -257,6 +288,16 @@ impl BkCi {
             world.add_project(project);
             world.user(uid).pipelines.insert(pipeline.as_ref().into(), rights.iter().copied().collect());
         });
+    }
+
+    /// Gives a person one right more on a pipeline.
+    pub fn grant(&self, uid: &str, pipeline: &PipelineId, right: Right) {
+        self.change(|world, _| world.user(uid).pipelines.entry(pipeline.0.clone()).or_default().insert(right));
+    }
+
+    /// Takes one right on a pipeline away; the others stay.
+    pub fn withdraw(&self, uid: &str, pipeline: &PipelineId, right: Right) {
+        self.change(|world, _| world.user(uid).pipelines.entry(pipeline.0.clone()).or_default().remove(&right));
     }
 
     /// Gives a person exactly these rights in a project; with an empty list still a member.
@@ -290,115 +331,6 @@ impl BkCi {
     /// How long builds stay in the queue from now on; a second unless said.
     pub fn set_queue_time(&self, time: Duration) {
         self.change(|world, _| world.settings.queue_ms = plan::millis(time));
-    }
-
-    // ---- builds ----
-
-    /// Adds a build and lets it run up to now.
-    ///
-    /// # Panics
-    /// When its pipeline was not added.
-    pub fn add_build(&self, plan: BuildPlan) -> String {
-        self.change(|world, now| world.add_build(plan, now))
-    }
-
-    /// A build as it is now.
-    ///
-    /// # Panics
-    /// When there is none; so do all functions here that name a build.
-    pub fn build(&self, build: &str) -> BuildView {
-        self.look(|world| BuildView::of(world.build(build)))
-    }
-
-    /// Every start of a task: execution and task id, in order. The trigger is not listed; automatic repeats are.
-    pub fn executed(&self, build: &str) -> Vec<(u32, String)> {
-        self.look(|world| world.build(build).executed.clone())
-    }
-
-    /// The retries that were carried out, whatever became of their answers.
-    pub fn accepted_retries(&self, build: &str) -> Vec<AcceptedRetry> {
-        self.look(|world| world.retries.iter().filter(|(id, _)| id == build).map(|(_, retry)| retry.clone()).collect())
-    }
-
-    /// Somebody presses the button on BK-CI's own page: the same checks, no gateway. Answers the execution.
-    ///
-    /// # Errors
-    /// What the service refused it with.
-    pub fn retry_on_the_web(&self, uid: &str, build: &str, wish: Wish) -> Result<u32, Refused> {
-        self.change(|world, now| {
-            let (project, pipeline) = (world.build(build).project.clone(), world.build(build).pipeline.clone());
-            let ask = Ask { uid, project: &project, pipeline: &pipeline, build, wish, via: Via::Web };
-            Ok(world.retry(&ask, now)?.execute_count)
-        })
-    }
-
-    /// Somebody stops the build on BK-CI's own page.
-    ///
-    /// # Errors
-    /// What the service refused it with.
-    pub fn stop_on_the_web(&self, uid: &str, build: &str) -> Result<(), Refused> {
-        self.change(|world, now| {
-            let (project, pipeline) = (world.build(build).project.clone(), world.build(build).pipeline.clone());
-            Ok(world.stop(uid, &project, &pipeline, build, now)?)
-        })
-    }
-
-    /// Opens the gate at which the build waits, or rejects there: then the build ends STAGE_SUCCESS (8).
-    ///
-    /// # Panics
-    /// When it waits at none.
-    pub fn review_gate(&self, uid: &str, build: &str, approve: bool) {
-        self.change(|world, now| {
-            let build = world.build_mut(build);
-            assert!(build.is_at_a_gate(), "the build waits at no gate");
-            let waiting = build.stages.iter_mut().find(|stage| stage.status == Some(Status::Pause));
-            let stage = waiting.expect("a build at a gate has a paused stage");
-            let (by, at_ms) = (uid.to_owned(), now);
-            if let Some(gate) = &mut stage.gate {
-                gate.verdict = if approve { Verdict::Approved { by, at_ms } } else { Verdict::Rejected { by, at_ms } };
-            }
-            if approve {
-                build.status = Status::Running;
-                build.settle(now);
-            } else {
-                stage.status = Some(Status::StageSuccess);
-                build.end(now, Status::StageSuccess);
-            }
-        });
-    }
-
-    /// Decides a manual review task: it passes, or fails with REVIEW_ABORT.
-    ///
-    /// # Panics
-    /// When no such task waits.
-    pub fn review_task(&self, build: &str, task: &str, approve: bool) {
-        self.change(|world, now| {
-            let build = world.build_mut(build);
-            let parts = build.stages.iter_mut().flat_map(|stage| &mut stage.jobs).flat_map(|job| job.parts_mut());
-            let found = parts
-                .flat_map(|job| &mut job.tasks)
-                .find(|known| known.id == task && known.status == Some(Status::Reviewing));
-            let task = found.expect("the task waits for a review");
-            if approve {
-                task.end(now, Status::Succeed, None);
-            } else {
-                let fail = Fail::new(ErrorType::User, 2199002, "review rejected").with_status(Status::ReviewAbort);
-                task.end(now, Status::ReviewAbort, Some(fail));
-            }
-            build.settle(now);
-        });
-    }
-
-    /// Damages a build.
-    pub fn damage(&self, build: &str, defect: Defect) {
-        self.change(|world, _| world.build_mut(build).defects.push(defect));
-    }
-
-    /// A task of the build set this variable while it ran.
-    pub fn set_variable(&self, build: &str, key: &str, value: &str) {
-        self.change(|world, _| {
-            world.build_mut(build).set_by_tasks.insert(key.into(), value.into());
-        });
     }
 
     // ---- faults ----
@@ -444,7 +376,10 @@ impl BkCi {
 
     /// The world as a page shows it: projects, pipelines, builds (latest first) with stages, jobs and tasks.
     pub fn snapshot(&self) -> Value {
-        self.world().snapshot(self.shared.clock.now_ms())
+        let mut world = self.world();
+        let snapshot = world.snapshot(self.shared.clock.now_ms());
+        self.wake_the_courier(&world);
+        snapshot
     }
 
     /// Grows with each request, answer and change; builds that move by the clock do not tell.

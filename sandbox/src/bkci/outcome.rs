@@ -84,4 +84,6 @@ pub enum Outcome {
     Fail(Fail),
     /// It waits for a person (REVIEWING) until `BkCi::review_task` is called.
     Review,
+    /// It goes on until somebody stops the build.
+    Hang,
 }

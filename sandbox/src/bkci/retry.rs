@@ -71,29 +71,27 @@ impl World {
     pub(super) fn retry(&mut self, ask: &Ask<'_>, now: i64) -> Result<Accepted, Failure> {
         self.step(now);
         self.require(ask.uid, ask.pipeline, Right::Execute)?;
-        let (index, build) = self
-            .builds
-            .iter()
-            .enumerate()
-            .find(|(_, build)| build.project == ask.project && build.id == ask.build)
-            .ok_or_else(|| Failure::code(2101163, &[ask.build]))?;
+        let index = self.builds.position(ask.build).filter(|index| self.builds.get(*index).project == ask.project);
+        let index = index.ok_or_else(|| Failure::code(2101163, &[ask.build]))?;
+        let build = self.builds.get(index);
         let target = self.check(build, ask, now)?;
         let running = !build.is_finished();
         self.check_start(build, now)?;
         let clean = self.pipeline(ask.project, ask.pipeline).is_some_and(|pipeline| pipeline.clean_variables_on_retry);
         let queue_ms = self.settings.queue_ms;
-        let build = &mut self.builds[index];
-        if !running {
-            build.new_execution(target, ask.uid, now, queue_ms);
-            if clean && target == Target::Whole {
-                build.set_by_tasks.clear();
+        let accepted = self.alter(index, now, |build| {
+            if !running {
+                build.new_execution(target, ask.uid, now, queue_ms);
+                if clean && target == Target::Whole {
+                    build.set_by_tasks.clear();
+                }
             }
-        }
-        build.queue_again(target, &ask.wish);
-        if running {
-            build.settle(now);
-        }
-        let accepted = Accepted { execute_count: build.execute_count, number: build.number };
+            build.queue_again(target, &ask.wish);
+            if running {
+                build.settle(now);
+            }
+            Accepted { execute_count: build.execute_count, number: build.number }
+        });
         self.remember(ask, accepted.execute_count, now);
         Ok(accepted)
     }
@@ -139,9 +137,11 @@ impl World {
         if pipeline.run_lock == Concurrency::Lock {
             return Err(Failure::code(2101047, &[]));
         }
-        let of_this = |other: &&Build| other.pipeline == build.pipeline && !other.is_finished();
-        let (queued, running): (Vec<&Build>, Vec<&Build>) =
-            self.builds.iter().filter(of_this).partition(|other| other.status == Status::Queue);
+        let (queued, running): (Vec<&Build>, Vec<&Build>) = self
+            .builds
+            .of(&build.pipeline)
+            .filter(|other| !other.is_finished())
+            .partition(|other| other.status == Status::Queue);
         let busy = pipeline.run_lock == Concurrency::Single && !running.is_empty();
         if busy && queued.len() >= pipeline.max_queue {
             return Err(Failure::code(2101049, &[]));

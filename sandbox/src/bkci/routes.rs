@@ -5,90 +5,16 @@ use serde_json::{Value, json};
 
 use super::build::Build;
 use super::detail::Reading;
+use super::endpoint::{Endpoint, LogCall};
 use super::errors::{Failure, GatewayFailure};
-use super::families::{Door, Family, Found, Route};
+use super::families::{Door, Found, Route};
 use super::gateway::Answer;
+use super::history::Text;
 use super::incoming::Incoming;
 use super::lists::Reader;
 use super::looking::Via;
 use super::retry::{Ask, Wish};
 use super::world::World;
-
-/// An operation of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// Retry a build (bkci-api.md 6).
-    Retry,
-    /// Detail of a build (7.2).
-    Detail,
-    /// Status of a build (7.1).
-    Status,
-    /// Stop a build (8).
-    Stop,
-    /// Builds of a pipeline (7.4).
-    History,
-    /// Projects of the user (10).
-    Projects,
-    /// One project (10).
-    Project,
-    /// Pipelines of a project (10).
-    Pipelines,
-    /// Pipelines by a part of their name (10); v4 only.
-    PipelineSearch,
-    /// One pipeline (10).
-    PipelineStatus,
-}
-
-impl Endpoint {
-    pub(super) fn method(self) -> Method {
-        match self {
-            Endpoint::Retry | Endpoint::Stop => Method::POST,
-            Endpoint::Detail
-            | Endpoint::Status
-            | Endpoint::History
-            | Endpoint::Projects
-            | Endpoint::Project
-            | Endpoint::Pipelines
-            | Endpoint::PipelineSearch
-            | Endpoint::PipelineStatus => Method::GET,
-        }
-    }
-
-    /// The query names that the published contract has, besides the credentials (seed-retry-endpoint.md; 6.1; 7; 10).
-    /// Filters of v4's lists that this double does not play are not among them: nobody shall lean on them here.
-    pub(super) fn query_names(self, family: Family) -> &'static [&'static str] {
-        match (self, family.has_ids_in_the_path()) {
-            (Endpoint::Retry, true) => &["taskId", "failedContainer", "skip", "channelCode"],
-            (Endpoint::Retry, false) => &["pipelineId", "buildId", "buildNumber", "taskId", "failedContainer", "skip"],
-            (Endpoint::Stop, true) => &["channelCode"],
-            (Endpoint::Detail | Endpoint::Status, true) => &[],
-            (Endpoint::Detail | Endpoint::Status | Endpoint::Stop, false) => &["pipelineId", "buildId"],
-            (Endpoint::History, true) => &["page", "pageSize", "updateTimeDesc", "archiveFlag"],
-            (Endpoint::History, false) => &[
-                "pipelineId",
-                "page",
-                "pageSize",
-                "updateTimeDesc",
-                "status",
-                "buildNoStart",
-                "buildNoEnd",
-                "startUser",
-            ],
-            (Endpoint::Pipelines, true) => &["page", "pageSize"],
-            (Endpoint::Pipelines, false) => &["page", "pageSize", "filterByPipelineName"],
-            (Endpoint::PipelineSearch, true | false) => &["pipelineName"],
-            (Endpoint::Projects | Endpoint::PipelineStatus, true) => &[],
-            (Endpoint::Projects, false) => &["page", "pageSize"],
-            (Endpoint::PipelineStatus, false) => &["pipelineId"],
-            (Endpoint::Project, true | false) => &[],
-        }
-    }
-
-    /// The query names that may be given more than once (7.4).
-    pub(super) fn may_repeat(self, name: &str) -> bool {
-        self == Endpoint::History && matches!(name, "status" | "startUser")
-    }
-}
 
 impl World {
     /// The true answer to a request, and all that it does: gateway, openapi service, process service.
@@ -134,7 +60,7 @@ impl World {
 
     /// The openapi service: path, media type, query types, project and application, the user (bkci-api.md 2.2, 3.3).
     /// Project and application are looked at only where the gateway vouches for the application.
-    fn serve(&mut self, incoming: &Incoming, application: Option<&str>, now: i64) -> Reading {
+    fn serve(&mut self, incoming: &Incoming, application: Option<&str>, now: i64) -> Text {
         let route = match &incoming.found {
             Found::Route(route) => route,
             Found::WrongMethod => return Err(Failure::wrong_method()),
@@ -152,12 +78,18 @@ impl World {
         let (pipeline, build) = self.pairing(route, incoming)?;
         let (project, pipeline, build) = (route.project.as_str(), pipeline.as_str(), build.as_str());
         let reader = Reader { uid, project, pipeline };
-        match route.endpoint {
+        let data = match route.endpoint {
             Endpoint::Retry => self.retry_answer(&reader, build, incoming, now),
             Endpoint::Detail => self.detail(uid, project, pipeline, build, now),
             Endpoint::Status => self.status(uid, project, pipeline, build, now),
             Endpoint::Stop => self.stop(uid, project, pipeline, build, now).map(|()| Value::Bool(true)),
-            Endpoint::History => self.history(&reader, &filter, page, now),
+            Endpoint::History => return self.history(&reader, &filter, page, now),
+            Endpoint::Batch => return self.batch(&reader, &incoming.items("buildIds")?, now),
+            Endpoint::Log(call) => {
+                self.write_up_log(project, build, now);
+                self.log(call, &reader, build, incoming)
+            }
+            Endpoint::Callback(call) => self.callbacks(call, &reader, (incoming, now)),
             Endpoint::Projects => Ok(self.project_list(uid, (!in_path).then_some(page))),
             Endpoint::Project => self.one_project(uid, project),
             Endpoint::Pipelines => {
@@ -168,7 +100,8 @@ impl World {
                 self.pipeline_search(uid, project, incoming.text("pipelineName").unwrap_or_default())
             }
             Endpoint::PipelineStatus => self.pipeline_status(&reader, now),
-        }
+        };
+        data.map(|data| data.to_string())
     }
 
     /// Pipeline and build: those of the path, or in v4 those of the query, which must fit each other before anything
@@ -179,14 +112,18 @@ impl World {
         }
         let [pipeline, build] = ["pipelineId", "buildId"].map(|name| incoming.text(name));
         let build = match route.endpoint {
-            Endpoint::Detail | Endpoint::Status | Endpoint::Stop => {
+            Endpoint::Log(LogCall::LastLine) if pipeline.is_none() => {
+                return Err(Failure::missing_argument("pipelineId"));
+            }
+            Endpoint::Detail | Endpoint::Status | Endpoint::Stop | Endpoint::Log(_) => {
                 self.build_in(&route.project, build.ok_or_else(|| Failure::missing_argument("buildId"))?)
             }
             Endpoint::Retry => self.build_to_retry(&route.project, incoming)?,
-            Endpoint::History | Endpoint::PipelineStatus => {
+            Endpoint::History | Endpoint::Batch | Endpoint::PipelineStatus => {
                 let pipeline = pipeline.ok_or_else(|| Failure::missing_argument("pipelineId"))?;
                 return Ok((pipeline.to_owned(), String::new()));
             }
+            Endpoint::Callback(_) => return Ok((route.pipeline.clone(), String::new())),
             Endpoint::Projects | Endpoint::Project | Endpoint::Pipelines | Endpoint::PipelineSearch => {
                 return Ok((String::new(), String::new()));
             }
@@ -206,8 +143,7 @@ impl World {
             (None, None, _) => Err(Failure::unpaired("pipelineId and buildId cannot be empty at the same time")),
             (Some(_), None, None) => Err(Failure::unpaired("buildId and buildNumber cannot be empty at the same time")),
             (Some(pipeline), None, Some(number)) => {
-                let mut builds =
-                    self.builds.iter().filter(|build| build.project == project && build.pipeline == pipeline);
+                let mut builds = self.builds.of(pipeline).filter(|build| build.project == project);
                 Ok(builds.find(|build| i64::from(build.number) == number))
             }
         }

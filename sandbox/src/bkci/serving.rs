@@ -93,7 +93,7 @@ impl BkCi {
 
 /// One request, on a task of its own: a client that hangs up does not stop what the service has begun (6.5).
 pub(super) async fn arrive(State((bkci, reset)): State<(BkCi, Arc<AtomicBool>)>, request: Request) -> Response {
-    let incoming = Incoming::read(&request);
+    let Some(incoming) = Incoming::read(request).await else { return Cut::response() };
     let served = tokio::spawn(async move { bkci.serve(incoming, &reset).await }).await;
     served.unwrap_or_else(|_| Cut::response())
 }
@@ -115,6 +115,7 @@ fn record(incoming: &Incoming, index: usize, at_ms: i64) -> RequestRecord {
         family: incoming.route().map(|route| route.family),
         build: incoming.build().map(str::to_owned),
         uid: incoming.uid().map(str::to_owned),
+        body: String::from_utf8_lossy(&incoming.body).into_owned(),
         at_ms,
         status: None,
     }

@@ -1,6 +1,6 @@
 //! Stopping a build (bkci-api.md 8): answered at once, carried out later.
 
-use super::build::Cancel;
+use super::build::{Build, Cancel};
 use super::errors::Failure;
 use super::world::{ProjectRight, Right, World};
 
@@ -21,23 +21,33 @@ impl World {
         if build.is_finished() {
             return Err(Failure::code(2101182, &[]));
         }
-        let restricted = self.pipeline(project, pipeline).is_some_and(|pipeline| pipeline.restricted_stop);
-        if restricted && build.starter != uid && !self.may_in_project(uid, project, ProjectRight::Manage) {
+        if !self.policy_lets_stop(uid, pipeline, build) {
             return Err(Failure::code(2101340, &[uid, id]));
         }
         let asked_ms = build.cancel.as_ref().map(|cancel| cancel.asked_ms);
-        let build = self.build_mut(id);
         match asked_ms {
             // The name in the text is the caller's, not the first canceller's: an upstream quirk (8).
             Some(asked) if now - asked < AGAIN_AFTER_MS => {
                 let left_s = (AGAIN_AFTER_MS - (now - asked) + 999) / 1000;
                 return Err(Failure::code(2101019, &[uid, &left_s.to_string()]));
             }
-            Some(_) => build.kill(now),
+            Some(_) => self.alter_build(id, now, |build| build.kill(now)),
             None => {
-                build.cancel = Some(Cancel { by: uid.into(), asked_ms: now, due_ms: Some(now + TAKES_MS) });
+                let cancel = Cancel { by: uid.into(), asked_ms: now, due_ms: Some(now + TAKES_MS) };
+                self.alter_build(id, now, |build| build.cancel = Some(cancel));
             }
         }
         Ok(())
+    }
+
+    /// Whether this user may stop the build (`cancelBuildPerm`, bkci-api.md 7.2). The reference can be read so that the
+    /// restricted policy stands in for the right to execute; this double asks for both.
+    pub(super) fn may_stop(&self, uid: &str, build: &Build) -> bool {
+        self.may(uid, &build.pipeline, Right::Execute) && self.policy_lets_stop(uid, &build.pipeline, build)
+    }
+
+    fn policy_lets_stop(&self, uid: &str, pipeline: &str, build: &Build) -> bool {
+        let restricted = self.pipeline(&build.project, pipeline).is_some_and(|pipeline| pipeline.restricted_stop);
+        !restricted || build.starter == uid || self.may_in_project(uid, &build.project, ProjectRight::Manage)
     }
 }

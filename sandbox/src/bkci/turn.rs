@@ -37,7 +37,7 @@ impl Task {
         }
     }
 
-    fn outcome(&self) -> Outcome {
+    pub(super) fn outcome(&self) -> Outcome {
         let run = self.runs.saturating_sub(1);
         self.outcomes.get(run).or(self.outcomes.last()).cloned().unwrap_or(Outcome::Pass)
     }
@@ -51,11 +51,15 @@ impl Task {
             self.retry_manual = Some(self.retry_manual.map_or(0, |count| count + 1));
         }
         if listed {
-            run.executed.push((run.execute_count, self.id.clone()));
+            run.book.executed.push((run.execute_count, self.id.clone()));
         }
-        let reviewed = matches!(self.outcome(), Outcome::Review);
-        self.status = Some(if reviewed { Status::Reviewing } else { Status::Running });
-        self.due_ms = (!reviewed).then(|| run.at + self.takes_ms);
+        let (status, ends) = match self.outcome() {
+            Outcome::Review => (Status::Reviewing, false),
+            Outcome::Hang => (Status::Running, false),
+            Outcome::Pass | Outcome::Fail(_) => (Status::Running, true),
+        };
+        self.status = Some(status);
+        self.due_ms = ends.then(|| run.at + self.takes_ms);
     }
 
     /// Ends the run that is due, and starts the next one when the task repeats itself.
@@ -68,7 +72,7 @@ impl Task {
                     self.start(run, listed, Start::Again);
                 }
                 Outcome::Fail(fail) => self.end(run.at, fail.status, Some(fail)),
-                Outcome::Pass | Outcome::Review => self.end(run.at, Status::Succeed, None),
+                Outcome::Pass | Outcome::Review | Outcome::Hang => self.end(run.at, Status::Succeed, None),
             }
         }
     }

@@ -3,12 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::build::{Build, Place};
+use super::build_plan::BuildPlan;
+use super::builds::Builds;
+use super::courier::{self, Courier, Outgoing, SentCallback};
 use super::errors::{Failure, Language};
 use super::faults::Order;
+use super::hooks::Hook;
 use super::looking::{AcceptedRetry, RequestRecord};
-use super::plan::{BuildPlan, millis};
+use super::plan::millis;
 
 /// How long an application's authorisation for a project is remembered, granted or refused (bkci-api.md 2.2, 14).
 const AUTHORISATION_CACHE_MS: i64 = 5 * 60 * 1000;
@@ -137,6 +142,12 @@ pub(super) struct Settings {
     pub(super) queue_ms: i64,
     /// Language of users who never chose one.
     pub(super) language: Language,
+    /// Callbacks may be registered to loopback and private addresses.
+    pub(super) internal_callbacks: bool,
+    /// How callbacks travel.
+    pub(super) courier: Courier,
+    /// How long a receiver may take.
+    pub(super) callback_timeout: Duration,
 }
 
 pub(super) struct World {
@@ -147,11 +158,17 @@ pub(super) struct World {
     pub(super) applications: Vec<Application>,
     pub(super) known_secrets: BTreeSet<String>,
     pub(super) authorisations: BTreeMap<(String, String), (bool, i64)>,
-    pub(super) builds: Vec<Build>,
+    pub(super) builds: Builds,
     pub(super) requests: Vec<RequestRecord>,
     pub(super) violations: Vec<String>,
     pub(super) retries: Vec<(String, AcceptedRetry)>,
     pub(super) orders: Vec<Arc<Order>>,
+    pub(super) hooks: Vec<Hook>,
+    /// The number of the last callback of a project.
+    pub(super) last_hook: i64,
+    pub(super) outgoing: Vec<Outgoing>,
+    pub(super) under_way: usize,
+    pub(super) sent: Vec<SentCallback>,
 }
 
 impl World {
@@ -163,6 +180,9 @@ impl World {
                 demands_gateway: false,
                 queue_ms: 1000,
                 language: Language::Chinese,
+                internal_callbacks: false,
+                courier: Courier::Prompt,
+                callback_timeout: courier::TIMEOUT,
             },
             projects: Vec::new(),
             pipelines: Vec::new(),
@@ -170,11 +190,16 @@ impl World {
             known_secrets: BTreeSet::from([application.secret.clone()]),
             applications: vec![application],
             authorisations: BTreeMap::new(),
-            builds: Vec::new(),
+            builds: Builds::default(),
             requests: Vec::new(),
             violations: Vec::new(),
             retries: Vec::new(),
             orders: Vec::new(),
+            hooks: Vec::new(),
+            last_hook: 0,
+            outgoing: Vec::new(),
+            under_way: 0,
+            sent: Vec::new(),
         }
     }
 
@@ -239,19 +264,20 @@ impl World {
     }
 
     pub(super) fn build_in(&self, project: &str, id: &str) -> Option<&Build> {
-        self.builds.iter().find(|build| build.project == project && build.id == id)
+        self.builds.find(id).filter(|build| build.project == project)
     }
 
     /// # Panics
     /// When no build has this id: a mistake in the test.
     pub(super) fn build(&self, id: &str) -> &Build {
-        self.builds.iter().find(|build| build.id == id).unwrap_or_else(|| panic!("no build {id} in this world"))
+        self.builds.find(id).unwrap_or_else(|| panic!("no build {id} in this world"))
     }
 
     /// # Panics
     /// As [`World::build`].
-    pub(super) fn build_mut(&mut self, id: &str) -> &mut Build {
-        self.builds.iter_mut().find(|build| build.id == id).unwrap_or_else(|| panic!("no build {id} in this world"))
+    pub(super) fn alter_build<T>(&mut self, id: &str, at: i64, change: impl FnOnce(&mut Build) -> T) -> T {
+        let index = self.builds.position(id).unwrap_or_else(|| panic!("no build {id} in this world"));
+        self.alter(index, at, change)
     }
 
     pub(super) fn user(&mut self, uid: &str) -> &mut User {
