@@ -2,7 +2,7 @@
 
 import { showBuilds } from "/builds.js";
 import { composer } from "/composer.js";
-import { at, avatar, button, keep, make } from "/dom.js";
+import { at, avatar, button, flash, keep, make } from "/dom.js";
 import { openForm } from "/forms.js";
 import { showMessages } from "/messages.js";
 import { slashCommands, userCommands } from "/options.js";
@@ -38,7 +38,7 @@ const chat = {
   bot: () => state.discord.bot,
   locale,
   names: () => ({
-    locale: locale(), nowMs: state.discord.now_ms, user: (id) => nameOf(user(id)),
+    locale: locale(), me: me(), nowMs: state.discord.now_ms, user: (id) => nameOf(user(id)),
     role: (id) => state.discord.guilds[0].roles.find((one) => one.id === id)?.name ?? "role",
     channel: (id) => state.discord.guilds[0].channels.find((one) => one.id === id)?.name ?? "channel",
   }),
@@ -100,7 +100,7 @@ function showPlaces() {
   at("channel").textContent = `# ${channel.name}`;
   at("text").placeholder = `Message #${channel.name}, or / for commands`;
   keep(at("channels"), seen.map((one) => ({ ...one, here: one.id === channel.id })), (one) => one.id, (one) => {
-    const node = button("channel", `# ${one.name}`, () => {
+    const node = button(one.parent ? "channel thread" : "channel", `${one.parent ? "⤷" : "#"} ${one.name}`, () => {
       channel = one;
       show();
     });
@@ -118,13 +118,48 @@ function showHealth() {
   at("violations").textContent = violations.length ? `Discord's rules were broken: ${violations.join(" · ")}` : "";
 }
 
+// Whether BK-CI tells the bot by itself, or is only looked at.
+function showCallbacks() {
+  const box = at("callbacks").firstElementChild;
+  box.checked = state.callbacks;
+  box.onchange = () => post("/callbacks", { arrive: box.checked }).then(look);
+}
+
 function show() {
   showPlaces();
+  showCallbacks();
   showApps();
   showHealth();
   showMessages(state.discord, channel, me(), chat);
   showBuilds(state.bkci, { nowMs: state.bkci.now_ms, fill: box.fill, start: (pipeline) => post("/build", { pipeline }).then(look) });
 }
+
+function refuse(why) {
+  at("refused").textContent = why;
+  at("refused").hidden = !why;
+}
+
+// Leads to a message, in another channel if it is there.
+function jump({ channel: where, message }) {
+  const there = state.discord.guilds[0].channels.find((one) => one.id === where && one.viewers.includes(me()));
+  if (!there) return refuse("You do not see that channel");
+  channel = there;
+  show();
+  const node = message ? at(`m-${message}`) : null;
+  if (message && !node) return refuse("That message is not there any more");
+  refuse("");
+  if (!node) return;
+  flash(node, "found");
+  node.scrollIntoView({ block: "center" });
+  node.focus({ preventScroll: true });
+}
+
+at("messages").addEventListener("click", (event) => {
+  const found = event.target.closest("a[data-channel]");
+  if (!found || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  jump(found.dataset);
+});
 
 function openForms() {
   for (const { id, modal, acknowledged, failed } of state.discord.interactions.filter((one) => acts.has(one.id))) {
@@ -137,7 +172,7 @@ async function look() {
   const answer = await fetch("/state");
   state = await answer.json();
   const minute = Math.floor(state.discord.now_ms / 60_000);
-  const seen = JSON.stringify([{ ...state.discord, now_ms: minute }, { ...state.bkci, now_ms: minute }]);
+  const seen = JSON.stringify([{ ...state.discord, now_ms: minute }, { ...state.bkci, now_ms: minute }, state.callbacks]);
   if (seen !== shown) {
     shown = seen;
     show();

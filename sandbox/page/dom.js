@@ -21,6 +21,9 @@ export function button(className, label, act) {
 export function keep(list, items, key, render) {
   const before = list.kept ?? new Map();
   list.kept = new Map();
+  // First what is gone: nothing that stays is moved then, and so keeps the keyboard.
+  const keys = new Set(items.map(key));
+  for (const [id, { node }] of before) if (!keys.has(id)) node.remove();
   items.forEach((item, index) => {
     const [id, text] = [key(item), JSON.stringify(item)];
     const old = before.get(id);
@@ -29,13 +32,29 @@ export function keep(list, items, key, render) {
     if (old && old.node !== node) replace(old.node, node);
     if (list.children[index] !== node) list.insertBefore(node, list.children[index] ?? null);
   });
-  while (list.children.length > items.length) list.lastElementChild.remove();
 }
 
 function replace(old, node) {
-  const focused = old.contains(document.activeElement);
+  const held = document.activeElement;
+  const focused = old.contains(held);
   old.replaceWith(node);
-  if (focused) (node.querySelector("button:enabled, a, select, summary") ?? node).focus();
+  if (!focused) return;
+  // The keyboard goes to the same button or to none of a message's: a second Enter must not press another one.
+  const all = [...node.querySelectorAll("button:enabled, a, select, summary")];
+  const same = all.find((one) => one.textContent === held.textContent);
+  (same ?? node.closest(".message") ?? all[0] ?? node).focus();
+}
+
+const FLASH_MS = 1600;
+
+// Marks a node for a moment, anew if it is marked already.
+export function flash(node, mark) {
+  clearTimeout(node.flashing);
+  node.classList.remove(mark);
+  // Without a look at it the browser would not notice.
+  node.getBoundingClientRect();
+  node.classList.add(mark);
+  node.flashing = setTimeout(() => node.classList.remove(mark), FLASH_MS);
 }
 
 // A person's picture: their initial on a colour of their own.

@@ -5,7 +5,7 @@ import { ago, make } from "/dom.js";
 
 const token = new RegExp([
   /\\([^\w\s])/, // escaped
-  /```(?:\w+\n)?([^]*?)```/, // block of code
+  /```(?:\w*\n)?([^]*?)\n?```\n?/, // block of code; the ends of lines around it are part of it
   /`([^`]+)`/, // code
   /\*\*((?:\\.|[^*]|\*(?!\*))+)\*\*/, // bold
   /__((?:\\.|[^_]|_(?!_))+)__/, // underlined
@@ -25,12 +25,23 @@ const moments = {
   f: { dateStyle: "long", timeStyle: "short" }, F: { dateStyle: "full", timeStyle: "short" },
 };
 
-function link(label, address) {
+const message = /^https:\/\/(?:\w+\.)?discord\.com\/channels\/\d+\/(\d+)(?:\/(\d+))?\/?$/u;
+
+// The address of a message leads there on this page.
+export function link(label, address) {
   const node = make("a", "", label);
   node.href = address;
   node.rel = "noreferrer";
-  node.target = "_blank";
+  const [, channel, id] = address.match(message) ?? [];
+  if (channel) Object.assign(node.dataset, { channel, message: id ?? "" });
+  else node.target = "_blank";
   return node;
+}
+
+// As Discord words an address that stands by itself.
+function bareLink(address, names) {
+  const [, channel, id] = address.match(message) ?? [];
+  return link(channel ? `#${names.channel(channel)}${id ? " › 💬" : ""}` : address, address);
 }
 
 function moment(seconds, style, names) {
@@ -52,8 +63,8 @@ function node(found, names) {
   if (star !== undefined || underscore !== undefined) return inner("i", star ?? underscore);
   if (spoiler !== undefined) return make("span", "spoiler", inline(spoiler, names));
   if (masked !== undefined) return link(inline(label, names), masked);
-  if (angled !== undefined || bare !== undefined) return link(angled ?? bare, angled ?? bare);
-  if (user !== undefined) return make("span", "mention", `@${names.user(user)}`);
+  if (angled !== undefined || bare !== undefined) return bareLink(angled ?? bare, names);
+  if (user !== undefined) return make("span", `mention${user === names.me ? " me" : ""}`, `@${names.user(user)}`);
   if (role !== undefined) return make("span", "mention", `@${names.role(role)}`);
   if (channel !== undefined) return make("span", "mention", `#${names.channel(channel)}`);
   if (seconds !== undefined) return moment(seconds, style, names);

@@ -1,7 +1,9 @@
-// What was said, as Discord shows it: answers with who used what, embeds, buttons, selects, private answers.
+// What was said, as Discord shows it: answers with who used what, embeds, buttons, selects, private answers, pings.
+// A message that is edited stays the same node: only the parts that changed are made anew.
 
-import { at, avatar, button, clock, keep, make } from "/dom.js";
-import { markdown } from "/markdown.js";
+import { at, avatar, button, clock, flash, keep, make } from "/dom.js";
+import { link, markdown } from "/markdown.js";
+import { listbox } from "/select.js";
 
 const COMPONENTS = { row: 1, button: 2, options: 3, users: 5, roles: 6, mentionables: 7, channels: 8 };
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link" };
@@ -23,11 +25,10 @@ function embed(data, names) {
 function pressable(component, message, chat) {
   const label = [component.emoji?.name, component.label].filter(Boolean).join(" ");
   if (component.url) {
-    const link = make("a", "button link", label, make("span", "out", " ↗"));
-    link.href = component.url;
-    link.rel = "noreferrer";
-    link.target = "_blank";
-    return link;
+    const node = link(label, component.url);
+    node.className = "button link";
+    node.append(make("span", "out", " ↗"));
+    return node;
   }
   const node = button(`button ${STYLES[component.style]}`, label, () => {
     node.classList.add("busy");
@@ -48,25 +49,18 @@ function choices(component, chat) {
 
 // One choice is sent as it is made; several are sent by a button of their own.
 function select(component, message, chat) {
-  const node = make("select", "select");
-  const many = (component.max_values ?? 1) > 1;
-  node.multiple = many;
-  node.disabled = component.disabled === true;
-  node.ariaLabel = component.placeholder ?? "Make a selection";
-  if (!many) {
-    const empty = new Option(node.ariaLabel, "", true, !component.options?.some((option) => option.default));
-    empty.disabled = true;
-    empty.hidden = true;
-    node.append(empty);
+  const placeholder = component.placeholder ?? "Make a selection";
+  const options = choices(component, chat);
+  if ((component.max_values ?? 1) <= 1) {
+    return listbox({ placeholder, options, disabled: component.disabled },
+      (value) => chat.press(message.id, component.custom_id, [value]));
   }
-  for (const { label, value, description, default: chosen } of choices(component, chat)) {
+  const node = make("select", "select");
+  Object.assign(node, { multiple: true, disabled: component.disabled === true, ariaLabel: placeholder });
+  for (const { label, value, description, default: chosen } of options) {
     node.append(new Option(description ? `${label} — ${description}` : label, value, chosen === true, chosen === true));
   }
   const send = () => chat.press(message.id, component.custom_id, [...node.selectedOptions].map((option) => option.value));
-  if (!many) {
-    node.onchange = send;
-    return node;
-  }
   return make("span", "many", node, button("button secondary", "Choose", send));
 }
 
@@ -89,28 +83,58 @@ function thinking(data, name) {
   return make("div", "thinking", make("span", "dots", "●●●"), `${name} is thinking…`);
 }
 
-function render(data, chat) {
-  const names = chat.names();
-  const name = data.author.global_name ?? data.author.username;
-  const head = make("div", "author", make("b", "", name));
-  if (data.author.bot) head.append(make("span", "app", "APP"));
+function head(data, name, names) {
   const time = make("time", "", clock(data.created_ms, names.locale));
   time.dateTime = new Date(data.created_ms).toISOString();
-  head.append(time);
-  const body = make("div", "body", head);
-  if (data.thinking) body.append(thinking(data, name));
-  if (data.content) body.append(make("div", "content", markdown(data.content, names)));
-  body.append(...data.embeds.map((one) => embed(one, names)));
-  body.append(...data.attachments.map((file) => make("div", "file", "📄 ", make("b", "", file.filename), ` ${file.size} bytes`)));
-  body.append(...data.components.map((one) => component(one, data, chat)));
-  if (data.edits > 0) body.append(make("span", "muted", "(edited)"));
-  if (data.viewer) {
-    body.append(make("div", "only", "Only you can see this · ", button("plain", "Dismiss message", () => chat.dismiss(data.id))));
+  return make("div", "author", make("b", "", name), data.author.bot && make("span", "app", "APP"), time);
+}
+
+// Whom a new message called, by name or by role.
+function pinged({ users, roles, everyone }, names) {
+  const called = users.map(names.user).concat(roles.map(names.role)).concat(everyone ? ["everyone"] : []);
+  return make("div", "pinged", "Pinged ", ...called.map((one) => make("span", "mention", `@${one}`)));
+}
+
+// Without the numbers that Discord gives: they move when anything before is added or left out.
+const shape = (part) => JSON.stringify(part, (key, value) => (key === "id" ? undefined : value));
+
+// The parts of a message with what each is made of.
+function* parts(data, chat) {
+  const names = chat.names();
+  const name = data.author.global_name ?? data.author.username;
+  yield ["head", [name, names.locale], () => head(data, name, names)];
+  if (data.thinking) yield ["thinking", data.expired, () => thinking(data, name)];
+  if (data.content) yield ["content", data.content, () => make("div", "content", markdown(data.content, names))];
+  for (const [index, one] of data.embeds.entries()) yield [`embed ${index}`, one, () => embed(one, names)];
+  for (const file of data.attachments) {
+    yield [`file ${file.id}`, file, () => make("div", "file", "📄 ", make("b", "", file.filename), ` ${file.size} bytes`)];
   }
-  const node = make("li", data.viewer ? "message private" : "message");
-  if (data.used) node.append(used(data.used, chat));
-  node.append(avatar(data.author.id, name, data.author.bot), body);
+  for (const [index, one] of data.components.entries()) yield [`row ${index}`, shape(one), () => component(one, data, chat)];
+  if (data.pinged.users.length || data.pinged.roles.length || data.pinged.everyone) {
+    yield ["pinged", data.pinged, () => pinged(data.pinged, names)];
+  }
+  if (data.edits > 0) {
+    const times = data.edits > 1 ? `edited ${data.edits} times` : "edited";
+    yield ["edited", data.edits, () => make("span", "muted edited", `(${times})`)];
+  }
+  if (data.viewer) {
+    yield ["only", 0, () => make("div", "only", "Only you can see this · ",
+      button("plain", "Dismiss message", () => chat.dismiss(data.id)))];
+  }
+}
+
+function render(data, chat, me, old) {
+  const name = data.author.global_name ?? data.author.username;
+  const node = old ?? make("li", "message", data.used && used(data.used, chat),
+    avatar(data.author.id, name, data.author.bot), make("div", "body"));
+  node.id = `m-${data.id}`;
   node.tabIndex = -1;
+  node.classList.toggle("private", Boolean(data.viewer));
+  node.classList.toggle("calls", data.pinged.people.includes(me));
+  const shown = [...parts(data, chat)].map(([key, from, build]) => ({ key, from, build }));
+  keep(node.querySelector(":scope > .body"), shown, (part) => part.key, (part) => part.build());
+  if (old && data.edits > Number(old.dataset.edits)) flash(node, "changed");
+  node.dataset.edits = data.edits;
   return node;
 }
 
@@ -134,7 +158,8 @@ export function showMessages(discord, channel, me, chat) {
   const list = at("messages");
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
   const before = list.children.length;
-  keep(list, all, (data) => `${channel.id} ${me} ${data.id}`, (data) => (data.lost ? lost(data, chat) : render(data, chat)));
+  keep(list, all, (data) => `${channel.id} ${me} ${data.id}`, (data, old) => (data.lost ? lost(data, chat) : render(data, chat, me, old)));
   list.classList.toggle("empty", all.length === 0);
-  if (atEnd || before === 0) list.scrollTop = list.scrollHeight;
+  // What somebody looks for stays in view until they scroll on.
+  if (before === 0 || (atEnd && !list.querySelector(".found"))) list.scrollTop = list.scrollHeight;
 }

@@ -1,7 +1,8 @@
-//! The chat page in a real browser, with a bot made for it: suggestions, optional options, buttons, selects and forms.
+//! The chat page in a real browser, with a bot made for it: suggestions, optional options, buttons, selects and forms;
+//! edits, pings and links to messages.
 //! The story of the real bot on the page is told where its program is built, in `tests/it/page.rs`.
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -60,7 +61,7 @@ async fn waiter(headers: HeaderMap, Json(interaction): Json<Value>) -> Response 
 }
 
 /// The doubles with the waiter in them, and the page's address.
-async fn stage() -> anyhow::Result<(Discord, String)> {
+async fn stage() -> anyhow::Result<(Discord, Demo, String)> {
     let discord = Discord::start(Options::from_env(Clock::default())).await?;
     let bkci = BkCi::start(discord.clock().clone()).await?;
     let demo = Demo::build(&discord, &bkci);
@@ -81,9 +82,9 @@ async fn stage() -> anyhow::Result<(Discord, String)> {
     anyhow::ensure!(registered.status().is_success(), registered.text().await?);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
-    let page = Page { discord: discord.clone(), bkci, demo };
+    let page = Page { discord: discord.clone(), bkci, demo: demo.clone() };
     tokio::spawn(axum::serve(listener, page::router(page)).into_future());
-    Ok((discord, url))
+    Ok((discord, demo, url))
 }
 
 #[tokio::test]
@@ -92,11 +93,96 @@ async fn suggestions_buttons_selects_and_forms_act_on_the_page() -> anyhow::Resu
         skip("buttons, selects and forms of the chat page", "install chromium");
         return Ok(());
     };
-    let (discord, url) = stage().await?;
+    let (discord, _, url) = stage().await?;
     let mut browser = Browser::open(&chromium, &url).await?;
     browser.see("#presence", "online").await?;
     an_order_is_typed(&mut browser, &discord).await?;
     its_answer_is_acted_on(&mut browser, &discord).await?;
+    assert!(browser.complaints().is_empty(), "the page complained: {:#?}", browser.complaints());
+    assert!(discord.violations().is_empty(), "{:#?}", discord.violations());
+    browser.close().await
+}
+
+/// A bot that speaks by itself, over REST.
+async fn tell(discord: &Discord, method: Method, path: &str, body: Value) -> anyhow::Result<String> {
+    let url = format!("{}/api/v10{path}", discord.plain_url());
+    let request = reqwest::Client::new().request(method, url).json(&body);
+    let request = request.header("user-agent", "DiscordBot (https://example.org, 1)");
+    let answer = request.header("authorization", format!("Bot {}", discord.token())).send().await?;
+    anyhow::ensure!(answer.status().is_success(), answer.text().await?);
+    Ok(answer.json::<Value>().await?["id"].as_str().unwrap_or_default().to_owned())
+}
+
+/// A notice as a bot posts it: how it stands, buttons, and a list.
+fn notice(said: &str, buttons: &[&str]) -> Value {
+    let options: Vec<Value> = ["unit", "lint"]
+        .map(|one| json!({ "label": format!("Task {one}"), "value": one, "description": "Test › linux" }))
+        .into();
+    let select = json!({ "type": 3, "custom_id": "from", "placeholder": "Retry from…", "options": options });
+    let button = |label: &&str| json!({ "type": 2, "style": 1, "label": label, "custom_id": label });
+    let buttons: Vec<Value> = buttons.iter().map(button).collect();
+    json!({
+        "embeds": [{ "title": said, "description": "nightly #7", "color": 14_105_161 }],
+        "components": [{ "type": 1, "components": buttons }, { "type": 1, "components": [select] }],
+    })
+}
+
+#[tokio::test]
+async fn an_edit_shows_in_place_pings_are_marked_and_a_link_leads_to_its_message() -> anyhow::Result<()> {
+    let Some(chromium) = Browser::installed() else {
+        skip("edits, pings and links of the chat page", "install chromium");
+        return Ok(());
+    };
+    let (discord, demo, url) = stage().await?;
+    let role = discord.add_role(demo.guild, "oncall", 0);
+    discord.set_mentionable(demo.guild, role, true);
+    discord.join(demo.guild, demo.newcomer, 0, &[role]);
+    let mut browser = Browser::open(&chromium, &url).await?;
+    browser.see("#presence", "online").await?;
+    browser.click("#people label", "chen").await?;
+    let messages = format!("/channels/{}/messages", demo.channel);
+    let mut body = notice("failed", &["Retry failed jobs", "Retry all"]);
+    body["content"] = json!(format!("<@&{role}> <@{}>", demo.developer));
+    let id = tell(&discord, Method::POST, &messages, body).await?;
+    let message = format!("#m-{id}");
+    browser.see(&format!("{message}.calls .pinged"), "@chen@oncall").await?;
+    browser.see(&format!("{message} .content .mention.me"), "@chen").await?;
+    browser.photograph("pinged").await?;
+    let calls = format!("document.querySelector('{message}').classList.contains('calls')");
+    for (person, called) in [("nova", true), ("ada", false), ("chen", true)] {
+        browser.click("#people label", person).await?;
+        browser.wait(&format!("document.querySelector('{message}') && {calls} === {called}")).await?;
+    }
+
+    // The list is open and the keyboard is in it: an edit of something else leaves both alone.
+    browser.value(&format!("window.kept = document.querySelector('{message}')")).await?;
+    browser.click(&format!("{message} .select"), "Retry from…").await?;
+    browser.press(Key::ArrowDown).await?;
+    let path = format!("{messages}/{id}");
+    tell(&discord, Method::PATCH, &path, notice("running", &["Stop"])).await?;
+    browser.see(&format!("{message}.changed .embed"), "running").await?;
+    browser.photograph("edited").await?;
+    browser.see(&format!("{message} .choices:not([hidden]) [aria-selected=true]"), "Task lint").await?;
+    assert_eq!(browser.value(&format!("window.kept === document.querySelector('{message}')")).await?, true);
+    browser.press(Key::Escape).await?;
+    browser.wait("!document.querySelector('.changed')").await?;
+
+    // The keyboard is never led to another button than the one it was on.
+    browser.value(&format!("document.querySelector('{message} .button').focus()")).await?;
+    tell(&discord, Method::PATCH, &path, notice("passed", &["Retry all"])).await?;
+    browser.see(&format!("{message} .edited"), "edited 2 times").await?;
+    assert_eq!(browser.value("document.activeElement === window.kept").await?, true);
+    browser.see(&format!("{message}.calls .content"), "@oncall").await?;
+
+    let other = discord.add_channel(demo.guild, "elsewhere");
+    let link = format!("https://discord.com/channels/{}/{}/{id}", demo.guild, demo.channel);
+    let embed = json!({ "embeds": [{ "description": format!("Told before: {link}") }] });
+    tell(&discord, Method::POST, &format!("/channels/{other}/messages"), embed).await?;
+    browser.click(".channel", "elsewhere").await?;
+    browser.click(".embed a", "#builds").await?;
+    browser.see("#channel", "builds").await?;
+    browser.see(&format!("{message}.found .embed"), "passed").await?;
+    browser.photograph("found").await?;
     assert!(browser.complaints().is_empty(), "the page complained: {:#?}", browser.complaints());
     assert!(discord.violations().is_empty(), "{:#?}", discord.violations());
     browser.close().await
@@ -164,10 +250,20 @@ async fn its_answer_is_acted_on(browser: &mut Browser, discord: &Discord) -> any
     browser.value("document.querySelector('#locale').focus()").await?;
     browser.press(Key::ArrowDown).await?;
     browser.wait("document.querySelector('#locale').value === 'zh-CN'").await?;
-    // A select's own list is drawn by the system; its keys are the browser's.
-    browser.value("document.querySelector('.message select').focus()").await?;
-    browser.press(Key::ArrowDown).await?;
-    browser.see(".message .content", "Size").await?;
+    browser.value("document.querySelector('.message .select').focus()").await?;
+    for key in [Key::ArrowDown, Key::ArrowDown, Key::Escape, Key::Enter, Key::ArrowDown] {
+        browser.press(key).await?;
+    }
+    browser.see(".choices [aria-selected=true]", "large").await?;
+    browser.photograph("select").await?;
+    let chosen = || discord.interactions().into_iter().filter(|one| one.name == "size").count();
+    assert_eq!(chosen(), 0, "looking is not choosing");
+    browser.press(Key::Enter).await?;
+    browser.see(".message .content", "Size \"large\"").await?;
+    browser.wait("document.querySelector('.choices').hidden").await?;
+    browser.click(".message .select", "Which size?").await?;
+    browser.click(".message .choices li", "small").await?;
+    browser.see(".message .content", "Size \"small\"").await?;
     let chosen = discord.interactions().into_iter().rfind(|one| one.name == "size").map(|one| one.id);
     let payload = chosen.and_then(|id| discord.payload_of(id)).unwrap_or_default();
     assert_eq!(payload["data"]["values"], json!(["small"]));

@@ -29,6 +29,11 @@ pub(super) fn parse(text: &str) -> Option<u64> {
     text.parse().ok().filter(|id| *id != 0)
 }
 
+/// When what has this id was made, in milliseconds since 1970.
+pub(super) fn made_ms(id: u64) -> i64 {
+    (id >> 22).cast_signed() + DISCORD_EPOCH_MS
+}
+
 /// A time as Discord writes it: `2026-01-31T12:00:00.123000+00:00`.
 pub(super) fn iso8601(at_ms: i64) -> String {
     let (days, in_day) = (at_ms.div_euclid(86_400_000), at_ms.rem_euclid(86_400_000));

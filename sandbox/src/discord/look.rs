@@ -29,6 +29,13 @@ impl Discord {
         self.look_at(|state| state.messages.get(&id).cloned())
     }
 
+    /// Everybody whom a message pinged, by name or by a role they have.
+    pub fn people_pinged_by(&self, message: u64) -> Vec<u64> {
+        self.look_at(|state| {
+            state.messages.get(&message).map(|found| state.people_pinged_by(found)).unwrap_or_default()
+        })
+    }
+
     /// What became of an interaction.
     pub fn interaction(&self, id: u64) -> Option<InteractionState> {
         self.look_at(|state| state.interactions.get(&id).map(|interaction| interaction.seen.clone()))
@@ -190,7 +197,8 @@ fn guild_view(state: &State, id: u64) -> Value {
             let viewers =
                 guild.members.keys().filter(|user| state.permissions_in(channel.id, **user) & VIEW_CHANNEL != 0);
             let viewers: Vec<String> = viewers.map(u64::to_string).collect();
-            json!({ "id": channel.id.to_string(), "name": channel.name, "viewers": viewers })
+            let parent = channel.parent.map(|parent| parent.to_string());
+            json!({ "id": channel.id.to_string(), "name": channel.name, "viewers": viewers, "parent": parent })
         })
         .collect();
     let members: Vec<Value> = guild
@@ -201,8 +209,11 @@ fn guild_view(state: &State, id: u64) -> Value {
             json!({ "user": user.to_string(), "roles": roles, "permissions": guild.permissions_of(*user).to_string() })
         })
         .collect();
-    let roles: Vec<Value> =
-        guild.roles.values().map(|role| json!({ "id": role.id.to_string(), "name": role.name })).collect();
+    let roles: Vec<Value> = guild
+        .roles
+        .values()
+        .map(|role| json!({ "id": role.id.to_string(), "name": role.name, "mentionable": role.mentionable }))
+        .collect();
     json!({
         "id": id.to_string(), "name": guild.name, "owner": guild.owner.to_string(),
         "preferred_locale": guild.preferred_locale, "channels": channels, "members": members, "roles": roles,
@@ -215,7 +226,12 @@ fn message_view(state: &State, message: &Message) -> Value {
     view["thinking"] = json!(message.thinking());
     // "Thinking…" lasts as long as the token (`discord-rules.md` 1).
     view["expired"] = json!(message.thinking() && state.now_ms() >= message.created_ms + TOKEN_MS);
-    view["edits"] = json!(message.edits);
+    view["edits"] = json!(message.edits.len());
+    let texts = |ids: &[u64]| ids.iter().map(u64::to_string).collect::<Vec<_>>();
+    view["pinged"] = json!({
+        "users": texts(&message.pinged.users), "roles": texts(&message.pinged.roles),
+        "everyone": message.pinged.everyone, "people": texts(&state.people_pinged_by(message)),
+    });
     view["created_ms"] = json!(message.created_ms);
     view["used"] = message.interaction.as_ref().map_or(Value::Null, |used| {
         json!({ "id": used.id.to_string(), "kind": used.kind, "user": used.user.to_string(), "name": used.name })

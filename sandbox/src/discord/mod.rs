@@ -11,7 +11,7 @@
 //! |---|---|
 //! | what is remembered | `state` |
 //! | building the world | `world` |
-//! | what people do, and how it reaches the bot | `people`, `delivery` |
+//! | what people do, and how it reaches the bot | `people`, `typed`, `delivery` |
 //! | what the bot asks for | `rest/*`, its limits in `rules/*`, `limits`, `schema` |
 //! | the gateway | `gateway`, its sockets in `socket` |
 //! | what goes wrong on order | `faults` |
@@ -34,6 +34,7 @@ mod schema;
 mod socket;
 mod state;
 mod tls;
+mod typed;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};
@@ -51,7 +52,7 @@ pub use self::faults::{Fault, Gate};
 pub use self::gateway::MESSAGE_CONTENT;
 pub use self::limits::RateScope;
 pub use self::people::{Refused, Typing};
-pub use self::state::{Acknowledged, InteractionState, Message, RequestRecord, Scope, Used};
+pub use self::state::{Acknowledged, InteractionState, Message, Pinged, RequestRecord, Scope, Used};
 
 use self::gateway::{Event, Gateway, RECONNECT, ToClient};
 use self::ids::Snowflakes;

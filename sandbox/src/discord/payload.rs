@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::ids::iso8601;
+use super::ids::{self, iso8601};
 use super::permissions::Target;
 use super::state::{Channel, Guild, Message, Role, State, User};
 
 /// `GATEWAY_MESSAGE_CONTENT_LIMITED` is what an application in few servers has when the intent is enabled; 0 here.
 pub(super) const APPLICATION_FLAGS: u64 = 0;
+/// A channel of type 11 (`resources/channel#channel-object-channel-types`).
+const PUBLIC_THREAD: u8 = 11;
 /// Default size limit of an attachment: 10 MiB (`discord-rules.md` 4).
 pub(super) const ATTACHMENT_LIMIT: usize = 10 * 1024 * 1024;
 
@@ -86,7 +88,7 @@ pub(super) fn role(role: &Role, guild: u64, position: usize) -> Value {
         "colors": { "primary_color": 0, "secondary_color": null, "tertiary_color": null },
         "hoist": false,
         "managed": role.managed,
-        "mentionable": false,
+        "mentionable": role.mentionable,
         "icon": null,
         "unicode_emoji": null,
         "flags": 0,
@@ -117,6 +119,10 @@ pub(super) fn member(state: &State, guild: u64, user: u64) -> Option<Value> {
     }))
 }
 
+fn guild_owner(state: &State, guild: u64) -> String {
+    state.guilds.get(&guild).map_or(0, |guild| guild.owner).to_string()
+}
+
 pub(super) fn channel(state: &State, channel: &Channel) -> Value {
     let last = state.messages.values().rev().find(|message| message.channel == channel.id).map(|message| message.id);
     let last_message_id = last.map(|id| id.to_string());
@@ -138,6 +144,19 @@ pub(super) fn channel(state: &State, channel: &Channel) -> Value {
             json!({ "id": id.to_string(), "type": kind, "allow": one.allow.to_string(), "deny": one.deny.to_string() })
         })
         .collect();
+    if let Some(parent) = channel.parent {
+        let made = iso8601(ids::made_ms(channel.id));
+        return json!({
+            "id": channel.id.to_string(), "type": PUBLIC_THREAD, "guild_id": guild.to_string(), "name": channel.name,
+            "flags": 0, "parent_id": parent.to_string(), "owner_id": guild_owner(state, guild),
+            "last_message_id": last_message_id, "rate_limit_per_user": 0, "last_pin_timestamp": null,
+            "message_count": 0, "member_count": 1, "total_message_sent": 0,
+            "thread_metadata": {
+                "archived": false, "archive_timestamp": made, "auto_archive_duration": 4320, "locked": false,
+                "create_timestamp": made,
+            },
+        });
+    }
     json!({
         "id": channel.id.to_string(), "type": 0, "guild_id": guild.to_string(), "name": channel.name, "position": 0,
         "flags": 0, "parent_id": null, "topic": null, "nsfw": false, "rate_limit_per_user": 0,
@@ -176,14 +195,15 @@ pub(super) fn guild_create(state: &State, id: u64) -> Option<Value> {
     let found = state.guilds.get(&id)?;
     let mut data = guild(found);
     let me = found.members.get(&state.bot.user)?;
-    let channels: Vec<Value> =
-        state.channels.values().filter(|channel| channel.guild == Some(id)).map(|one| channel(state, one)).collect();
+    let own = state.channels.values().filter(|channel| channel.guild == Some(id));
+    let (threads, channels): (Vec<&Channel>, Vec<&Channel>) = own.partition(|channel| channel.parent.is_some());
+    let told = |channels: Vec<&Channel>| channels.into_iter().map(|one| channel(state, one)).collect::<Vec<_>>();
     // Without the members intent only the bot itself is in here (`events/gateway-events#guild-create`).
     let members: Vec<Value> = member(state, id, state.bot.user).into_iter().collect();
     let more = json!({
         "joined_at": iso8601(me.joined_ms), "large": false, "unavailable": false,
-        "member_count": found.members.len(), "voice_states": [], "members": members, "channels": channels,
-        "threads": [], "presences": [], "stage_instances": [], "guild_scheduled_events": [], "soundboard_sounds": [],
+        "member_count": found.members.len(), "voice_states": [], "members": members,
+        "channels": told(channels), "threads": told(threads), "presences": [], "stage_instances": [], "guild_scheduled_events": [], "soundboard_sounds": [],
     });
     if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {
         data.extend(more);
@@ -312,7 +332,9 @@ pub(super) fn message_event(state: &State, id: u64) -> Option<Value> {
             data["member"] = member;
         }
     }
-    data["channel_type"] = json!(u8::from(state.channels.get(&found.channel)?.guild.is_none()));
+    let channel = state.channels.get(&found.channel)?;
+    data["channel_type"] =
+        json!(if channel.parent.is_some() { PUBLIC_THREAD } else { u8::from(channel.guild.is_none()) });
     Some(data)
 }
 

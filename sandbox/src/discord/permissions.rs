@@ -1,6 +1,6 @@
 //! Permission bits and how they are computed for a channel (`discord-rules.md` 5, `topics/permissions`).
 
-use super::state::{Guild, State};
+use super::state::{Channel, Guild, State};
 
 macro_rules! bits {
     ($($name:ident = $bit:literal),* $(,)?) => {
@@ -63,6 +63,13 @@ pub(super) struct CommandPermission {
     pub may: bool,
 }
 
+impl Channel {
+    /// What it takes to post in it: in a thread SEND_MESSAGES has no effect (`discord-rules.md` 5).
+    pub(super) fn needs_to_send(&self) -> u64 {
+        if self.parent.is_some() { SEND_MESSAGES_IN_THREADS } else { SEND_MESSAGES }
+    }
+}
+
 impl Guild {
     /// Server-wide permissions of a member; nothing for whoever is not one.
     pub(super) fn permissions_of(&self, user: u64) -> u64 {
@@ -77,7 +84,8 @@ impl Guild {
 }
 
 impl State {
-    /// Permissions of `user` in `channel`: the computation of `discord-rules.md` 5, with the implicit denials.
+    /// Permissions of `user` in `channel`: the computation of `discord-rules.md` 5, with the implicit denials. A thread
+    /// has its channel's overwrites.
     pub(super) fn permissions_in(&self, channel: u64, user: u64) -> u64 {
         let Some(channel) = self.channels.get(&channel) else { return 0 };
         let Some(guild_id) = channel.guild else {
@@ -90,8 +98,9 @@ impl State {
             return bits;
         }
         let roles = guild.members.get(&user).map(|member| member.roles.clone()).unwrap_or_default();
+        let overwrites = channel.parent.and_then(|parent| self.channels.get(&parent)).unwrap_or(channel);
         let of = |wanted: &dyn Fn(Target) -> bool| {
-            let fitting = channel.overwrites.iter().filter(|overwrite| wanted(overwrite.target));
+            let fitting = overwrites.overwrites.iter().filter(|overwrite| wanted(overwrite.target));
             fitting.fold((0, 0), |(allow, deny), one| (allow | one.allow, deny | one.deny))
         };
         for (allow, deny) in [
@@ -104,7 +113,7 @@ impl State {
         if bits & VIEW_CHANNEL == 0 {
             return 0;
         }
-        if bits & SEND_MESSAGES == 0 {
+        if bits & channel.needs_to_send() == 0 {
             bits &= !(EMBED_LINKS | ATTACH_FILES | MENTION_EVERYONE);
         }
         bits

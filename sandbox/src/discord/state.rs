@@ -55,6 +55,8 @@ pub(super) struct Role {
     pub permissions: u64,
     /// Made by an integration: the bot's own role.
     pub managed: bool,
+    /// Anybody may mention it.
+    pub mentionable: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -74,14 +76,35 @@ pub(super) struct Guild {
     pub members: BTreeMap<u64, Member>,
 }
 
-/// A text channel of a server, or the direct messages of the bot with one person.
+/// A text channel of a server, a public thread in one, or the direct messages of the bot with one person.
 #[derive(Clone, Debug)]
 pub(super) struct Channel {
     pub id: u64,
     pub guild: Option<u64>,
     pub name: String,
     pub recipient: Option<u64>,
+    /// Its own; a thread has none (`topics/threads`).
     pub overwrites: Vec<Overwrite>,
+    /// The channel that it is a thread of. Nothing archives threads here.
+    pub parent: Option<u64>,
+}
+
+/// Whom a message pinged when it was made; an edit pings nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pinged {
+    /// People who see the message.
+    pub users: Vec<u64>,
+    /// Roles.
+    pub roles: Vec<u64>,
+    /// Everyone.
+    pub everyone: bool,
+}
+
+impl Pinged {
+    /// It pinged nobody.
+    pub fn is_nobody(&self) -> bool {
+        self.users.is_empty() && self.roles.is_empty() && !self.everyone
+    }
 }
 
 /// Who used what, when a message answers an interaction.
@@ -124,23 +147,44 @@ pub struct Message {
     pub created_ms: i64,
     /// When it was last edited.
     pub edited_ms: Option<i64>,
-    /// How often its content was changed after it first showed some: filling in a deferred answer does not count.
-    pub edits: u32,
+    /// When it was changed after it first showed something, by the double's clock: filling in a deferred answer does not
+    /// count.
+    pub edits: Vec<i64>,
     /// Set on private (ephemeral) messages: the only person who sees it.
     pub viewer: Option<u64>,
     /// The interaction that it answers.
     pub interaction: Option<Used>,
     /// The message that it replies to.
     pub reply_to: Option<u64>,
-    /// Users that the text mentions and `allowed_mentions` lets through: those that are pinged when it is new.
+    /// Users that the text mentions and `allowed_mentions` lets through.
     pub mentions: Vec<u64>,
-    /// Roles, likewise, and with the permission that it needs.
+    /// Roles, likewise, and mentionable or with the permission that it needs.
     pub mention_roles: Vec<u64>,
-    /// Everyone, likewise.
+    /// Everyone, likewise, with that permission.
     pub mention_everyone: bool,
+    /// Whom it pinged when it was made.
+    pub pinged: Pinged,
 }
 
 impl Message {
+    /// Whom it pinged when it was made.
+    pub fn pinged(&self) -> &Pinged {
+        &self.pinged
+    }
+
+    /// The button with this label, or the select with this placeholder.
+    pub fn component(&self, said: &str) -> Option<&Value> {
+        let inner = self.components.iter().flat_map(|row| row["components"].as_array().into_iter().flatten());
+        inner.into_iter().find(|component| component["label"] == said || component["placeholder"] == said)
+    }
+
+    /// What can be chosen in the select with this placeholder: labels and values.
+    pub fn choices(&self, placeholder: &str) -> Vec<(String, String)> {
+        let options = self.component(placeholder).and_then(|select| select["options"].as_array());
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        options.into_iter().flatten().map(|option| (text(&option["label"]), text(&option["value"]))).collect()
+    }
+
     /// Still "thinking…": deferred and not filled in yet.
     pub fn thinking(&self) -> bool {
         self.flags & LOADING != 0
@@ -156,7 +200,7 @@ impl Message {
         self.viewer.is_none_or(|viewer| viewer == user)
     }
 
-    /// All texts in it, one per line: content, then each embed's parts, then the labels of buttons.
+    /// All texts in it, one per line: content, then each embed's parts, then what buttons and selects say.
     pub fn text(&self) -> String {
         let mut lines = vec![self.content.clone()];
         for embed in &self.embeds {
@@ -168,7 +212,8 @@ impl Message {
             lines.extend(of("/footer/text"));
         }
         for component in self.components.iter().flat_map(|row| row["components"].as_array().into_iter().flatten()) {
-            lines.extend(component["label"].as_str().map(str::to_owned));
+            let said = [&component["label"], &component["placeholder"]];
+            lines.extend(said.into_iter().filter_map(Value::as_str).map(str::to_owned));
         }
         lines.retain(|line| !line.is_empty());
         lines.join("\n")

@@ -16,7 +16,8 @@ impl Discord {
         self.change(|state| {
             let owner = add_user(state, &format!("Owner of {name}"), false);
             let id = state.ids.next();
-            let everyone = Role { id, name: "@everyone".into(), permissions: EVERYONE, managed: false };
+            let everyone =
+                Role { id, name: "@everyone".into(), permissions: EVERYONE, managed: false, mentionable: false };
             let guild = Guild {
                 id,
                 name: name.into(),
@@ -48,14 +49,20 @@ impl Discord {
     pub fn add_channel(&self, guild: u64, name: &str) -> u64 {
         self.change(|state| {
             let id = state.ids.next();
-            let channel =
-                Channel { id, guild: Some(guild), name: name.into(), recipient: None, overwrites: Vec::new() };
-            let data = payload::channel(state, &channel);
-            state.channels.insert(id, channel);
-            let now_ms = state.now_ms();
-            let event = Event { name: "CHANNEL_CREATE", guild: Some(guild), intents: GUILDS };
-            state.gateway.dispatch(&event, now_ms, |_| data.clone());
-            id
+            let (guild, overwrites) = (Some(guild), Vec::new());
+            let channel = Channel { id, guild, name: name.into(), recipient: None, overwrites, parent: None };
+            announce_channel(state, "CHANNEL_CREATE", channel)
+        })
+    }
+
+    /// A public thread in a text channel, whose overwrites it has (`topics/threads`).
+    pub fn add_thread(&self, parent: u64, name: &str) -> u64 {
+        self.change(|state| {
+            let id = state.ids.next();
+            let guild = state.channels.get(&parent).and_then(|channel| channel.guild);
+            let (overwrites, parent) = (Vec::new(), Some(parent));
+            let thread = Channel { id, guild, name: name.into(), recipient: None, overwrites, parent };
+            announce_channel(state, "THREAD_CREATE", thread)
         })
     }
 
@@ -104,9 +111,19 @@ impl Discord {
         });
     }
 
-    /// A role; answers its id.
+    /// A role that cannot be mentioned by everybody, as new ones are; answers its id.
     pub fn add_role(&self, guild: u64, name: &str, permissions: u64) -> u64 {
         self.change(|state| add_role(state, guild, name, permissions, false))
+    }
+
+    /// Whether anybody may mention a role.
+    pub fn set_mentionable(&self, guild: u64, role: u64, mentionable: bool) {
+        self.change(|state| {
+            let guild = state.guilds.get_mut(&guild);
+            if let Some(role) = guild.and_then(|guild| guild.roles.get_mut(&role)) {
+                role.mentionable = mentionable;
+            }
+        });
     }
 
     /// Makes a user a member with these roles. `permissions` beyond those come with a role of their own, as they can
@@ -204,7 +221,7 @@ pub(super) fn add_user(state: &mut State, name: &str, bot: bool) -> u64 {
 fn add_role(state: &mut State, guild: u64, name: &str, permissions: u64, managed: bool) -> u64 {
     let id = state.ids.next();
     if let Some(guild) = state.guilds.get_mut(&guild) {
-        guild.roles.insert(id, Role { id, name: name.into(), permissions, managed });
+        guild.roles.insert(id, Role { id, name: name.into(), permissions, managed, mentionable: false });
     }
     id
 }
@@ -214,6 +231,15 @@ fn add_member(state: &mut State, guild: u64, user: u64, roles: Vec<u64>) {
     if let Some(guild) = state.guilds.get_mut(&guild) {
         guild.members.insert(user, Member { roles, joined_ms });
     }
+}
+
+fn announce_channel(state: &mut State, name: &'static str, channel: Channel) -> u64 {
+    let (id, guild) = (channel.id, channel.guild);
+    let data = payload::channel(state, &channel);
+    state.channels.insert(id, channel);
+    let now_ms = state.now_ms();
+    state.gateway.dispatch(&Event { name, guild, intents: GUILDS }, now_ms, |_| data.clone());
+    id
 }
 
 /// Tells the sessions of a server that the bot is in now.

@@ -28,10 +28,10 @@ pub(super) fn guild(state: &mut State, call: &Call) -> Outcome {
     Ok(Answer::Json(200, data))
 }
 
-/// All channels of the server: the list does not depend on what the bot may see.
+/// All channels of the server but its threads: the list does not depend on what the bot may see.
 pub(super) fn channels(state: &mut State, call: &Call) -> Outcome {
     let id = accessible(state, call)?;
-    let channels = state.channels.values().filter(|channel| channel.guild == Some(id));
+    let channels = state.channels.values().filter(|channel| channel.guild == Some(id) && channel.parent.is_none());
     Ok(Answer::Json(200, channels.map(|channel| payload::channel(state, channel)).collect()))
 }
 

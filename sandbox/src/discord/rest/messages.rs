@@ -10,7 +10,7 @@ use crate::discord::permissions::{
 use crate::discord::refusal::{Form, Refusal, form_error};
 use crate::discord::rules;
 use crate::discord::schema::second_opinion_on_message;
-use crate::discord::state::{COMPONENTS_V2, LOADING, Message, State, Upload, Used};
+use crate::discord::state::{COMPONENTS_V2, Channel, LOADING, Message, Pinged, State, Upload, Used};
 use crate::discord::{gateway, ids};
 
 /// "A few minutes" (`discord-rules.md` 4): how long a nonce de-duplicates. Ours: three minutes.
@@ -131,7 +131,8 @@ fn may_post(state: &State, channel: u64, call: &Call) -> Result<(), Refusal> {
     }
     let held = state.bot_permissions_in(channel);
     let embeds = call.body["embeds"].as_array().is_some_and(|embeds| !embeds.is_empty());
-    let needed = [(true, SEND_MESSAGES), (embeds, EMBED_LINKS), (!call.files.is_empty(), ATTACH_FILES)];
+    let sending = state.channels.get(&channel).map_or(SEND_MESSAGES, Channel::needs_to_send);
+    let needed = [(true, sending), (embeds, EMBED_LINKS), (!call.files.is_empty(), ATTACH_FILES)];
     let missing = needed.iter().any(|(applies, bit)| *applies && held & bit == 0);
     if missing { Err(Refusal::missing_permissions()) } else { Ok(()) }
 }
@@ -228,17 +229,20 @@ pub(in crate::discord) fn post(
         nonce: draft.nonce,
         created_ms: state.now_ms(),
         edited_ms: None,
-        edits: 0,
+        edits: Vec::new(),
         viewer: draft.viewer,
         interaction: draft.interaction,
         reply_to: draft.reply_to,
         mentions: Vec::new(),
         mention_roles: Vec::new(),
         mention_everyone: false,
+        pinged: Pinged::default(),
     };
     if draft.flags & LOADING == 0 {
         message.flags |= body["flags"].as_u64().unwrap_or(0);
-        fill(state, &mut message, call, body, parses_all);
+        fill(state, &mut message, call, body);
+        mention(state, &mut message, &body["allowed_mentions"], parses_all);
+        message.pinged = state.pinged_by(&message);
         rules::messages::needs_content(
             &message.content,
             &message.embeds,
@@ -262,12 +266,17 @@ pub(in crate::discord) fn change(
     let mut message = state.messages.get(&id).cloned().ok_or_else(Refusal::unknown_message)?;
     let was_thinking = message.thinking();
     check_v2(&message, body)?;
-    fill(state, &mut message, call, body, parses_all);
+    fill(state, &mut message, call, body);
+    // Mentions are worked out anew only from a new text (`resources/message#edit-message`), and nobody is pinged again.
+    if was_thinking || body.get("content").is_some() {
+        mention(state, &mut message, &body["allowed_mentions"], parses_all);
+    }
     rules::messages::needs_content(&message.content, &message.embeds, &message.components, message.attachments.len())?;
     message.flags = (message.flags | body["flags"].as_u64().unwrap_or(0) & COMPONENTS_V2) & !LOADING;
     if !was_thinking {
-        message.edits += 1;
-        message.edited_ms = Some(state.now_ms());
+        let now_ms = state.now_ms();
+        message.edits.push(now_ms);
+        message.edited_ms = Some(now_ms);
     }
     state.messages.insert(id, message);
     state.tell_message("MESSAGE_UPDATE", id);
@@ -288,7 +297,7 @@ fn check_v2(message: &Message, body: &Value) -> Result<(), Refusal> {
 }
 
 /// Takes over the keys that `body` has.
-fn fill(state: &mut State, message: &mut Message, call: &Call, body: &Value, parses_all: bool) {
+fn fill(state: &mut State, message: &mut Message, call: &Call, body: &Value) {
     let Some(fields) = body.as_object() else { return };
     if let Some(content) = fields.get("content") {
         message.content = content.as_str().unwrap_or_default().trim().to_owned();
@@ -322,7 +331,6 @@ fn fill(state: &mut State, message: &mut Message, call: &Call, body: &Value, par
         }
         message.attachments.push(attachment);
     }
-    ping(state, message, &body["allowed_mentions"], parses_all);
 }
 
 /// An embed as Discord keeps it.
@@ -354,8 +362,8 @@ pub(in crate::discord) fn attach(state: &mut State, channel: u64, upload: Upload
     attachment
 }
 
-/// Works out who is pinged by the content (`discord-rules.md` 4, `allowed_mentions`).
-fn ping(state: &State, message: &mut Message, allowed: &Value, parses_all: bool) {
+/// Works out whom the content mentions (`discord-rules.md` 4, `allowed_mentions`).
+fn mention(state: &State, message: &mut Message, allowed: &Value, parses_all: bool) {
     let held = state.permissions_in(message.channel, message.author);
     let parses = |kind: &str| match &allowed["parse"] {
         Value::Array(parse) => parse.iter().any(|one| one == kind),
@@ -374,12 +382,46 @@ fn ping(state: &State, message: &mut Message, allowed: &Value, parses_all: bool)
     message.mentions.extend(replied.filter(|_| pings_replied));
     message.mentions.dedup();
     let may_ping_all = held & MENTION_EVERYONE != 0;
+    let guild = state.channels.get(&message.channel).and_then(|channel| state.guilds.get(&channel.guild?));
+    let may_ping = |id: u64| {
+        let role = guild.and_then(|guild| guild.roles.get(&id).filter(|role| role.id != guild.id));
+        role.is_some_and(|role| role.mentionable || may_ping_all)
+    };
     message.mention_roles = mentioned(&message.content, "<@&")
         .into_iter()
-        .filter(|id| may_ping_all && (parses("roles") || listed("roles", *id)))
+        .filter(|id| may_ping(*id) && (parses("roles") || listed("roles", *id)))
         .collect();
+    message.mention_roles.dedup();
     let everyone = message.content.contains("@everyone") || message.content.contains("@here");
     message.mention_everyone = everyone && may_ping_all && parses("everyone");
+}
+
+impl State {
+    /// Whom a new message pings: of those it mentions, who sees it.
+    pub(in crate::discord) fn pinged_by(&self, message: &Message) -> Pinged {
+        let sees =
+            |user: &u64| message.shows_to(*user) && self.permissions_in(message.channel, *user) & VIEW_CHANNEL != 0;
+        let users = message.mentions.iter().copied().filter(|user| *user != message.author && sees(user)).collect();
+        // A private message reaches one person alone.
+        let public = message.viewer.is_none();
+        let roles = if public { message.mention_roles.clone() } else { Vec::new() };
+        Pinged { users, roles, everyone: public && message.mention_everyone }
+    }
+
+    /// Everybody whom a message pinged, by whatever it named them.
+    pub(in crate::discord) fn people_pinged_by(&self, message: &Message) -> Vec<u64> {
+        let pinged = &message.pinged;
+        let guild = self.channels.get(&message.channel).and_then(|channel| self.guilds.get(&channel.guild?));
+        let members = guild.into_iter().flat_map(|guild| &guild.members).filter(|(user, member)| {
+            let sees = self.permissions_in(message.channel, **user) & VIEW_CHANNEL != 0;
+            let named = pinged.everyone || member.roles.iter().any(|role| pinged.roles.contains(role));
+            sees && named && **user != message.author
+        });
+        let mut people: Vec<u64> = pinged.users.iter().chain(members.map(|(user, _)| user)).copied().collect();
+        people.sort_unstable();
+        people.dedup();
+        people
+    }
 }
 
 /// Ids that stand in the text between `open` and `>`.

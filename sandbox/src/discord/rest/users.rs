@@ -85,7 +85,8 @@ pub(in crate::discord) fn dm_channel(state: &mut State, user: u64) -> Channel {
         return found.clone();
     }
     let id = state.ids.next();
-    let channel = Channel { id, guild: None, name: String::new(), recipient: Some(user), overwrites: Vec::new() };
+    let (name, recipient, overwrites) = (String::new(), Some(user), Vec::new());
+    let channel = Channel { id, guild: None, name, recipient, overwrites, parent: None };
     state.channels.insert(id, channel.clone());
     channel
 }
