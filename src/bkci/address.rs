@@ -1,27 +1,26 @@
 //! Where BK-CI's calls go, and how the application shows who it is (bkci-api 1 and 2.1).
 //!
 //! Promises that no id can change the path or add a parameter: every segment and every value is percent-encoded here.
-//! A finished address may hold the application's secret, so nothing in here is ever printed.
+//! A finished address may hold the application's secret or a callback's, so nothing in here is ever printed.
 
 use std::borrow::Cow;
 
 use anyhow::{Context, bail, ensure};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Url;
 use reqwest::header::HeaderValue;
-use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::endpoint::{Endpoint, NOWHERE};
+use super::hooks::{EVENTS, Hook, REGION};
 use super::lists::{Excerpt, PAGE};
+use super::log::{Tail, TaskLog};
 use crate::model::BuildRef;
 use crate::model::ids::{PipelineId, ProjectId};
 use crate::model::scope::Scope;
 
 /// Everything but RFC 3986's unreserved characters: a value made of the rest means the same in any part of an address.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// A project, pipeline and build that no installation has: `reach` asks for them as nobody.
-const NOWHERE: [&str; 3] =
-    ["reprise-check", "p-00000000000000000000000000000000", "b-00000000000000000000000000000000"];
 
 /// How the application proves itself. Never both: where the header is there, the gateway ignores the query
 /// (bkci-api 2.1).
@@ -42,72 +41,6 @@ pub enum Family {
     V4,
     /// What the gateway forwards to: `/apigw-app/v4/projects/…`.
     V4Backend,
-}
-
-/// One call that the client makes.
-#[derive(Clone, Copy)]
-pub(super) enum Endpoint<'a> {
-    /// bkci-api 7.2
-    Detail(&'a BuildRef),
-    /// bkci-api 6.1
-    Retry(&'a BuildRef, &'a Scope),
-    /// bkci-api 7.4
-    Builds { project: &'a ProjectId, pipeline: &'a PipelineId, excerpt: Excerpt },
-    /// bkci-api 10, "project list"
-    Projects { page: u32 },
-    /// bkci-api 10, "pipeline list"
-    Pipelines { project: &'a ProjectId, named: Option<&'a str>, page: u32 },
-    /// bkci-api 10, "project get"
-    Project(&'a ProjectId),
-    /// A detail that cannot exist.
-    Probe,
-}
-
-impl<'a> Endpoint<'a> {
-    /// For logs.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Detail(_) => "detail",
-            Self::Retry(..) => "retry",
-            Self::Builds { .. } => "builds",
-            Self::Projects { .. } => "projects",
-            Self::Pipelines { .. } => "pipelines",
-            Self::Project(_) => "project",
-            Self::Probe => "probe",
-        }
-    }
-
-    /// Whether it is more than a look: then it is never taken for undone because its answer is.
-    pub(super) fn changes_something(self) -> bool {
-        match self {
-            Self::Retry(..) => true,
-            Self::Detail(_) | Self::Builds { .. } | Self::Projects { .. } | Self::Pipelines { .. } => false,
-            Self::Project(_) | Self::Probe => false,
-        }
-    }
-
-    pub(super) fn method(self) -> Method {
-        if self.changes_something() { Method::POST } else { Method::GET }
-    }
-
-    /// What it is about, for logs.
-    pub(super) fn build(self) -> Option<&'a BuildRef> {
-        match self {
-            Self::Detail(build) | Self::Retry(build, _) => Some(build),
-            Self::Builds { .. } | Self::Projects { .. } | Self::Pipelines { .. } => None,
-            Self::Project(_) | Self::Probe => None,
-        }
-    }
-
-    pub(super) fn project(self) -> &'a str {
-        match self {
-            Self::Detail(build) | Self::Retry(build, _) => build.project.as_str(),
-            Self::Builds { project, .. } | Self::Pipelines { project, .. } => project.as_str(),
-            Self::Project(project) => project.as_str(),
-            Self::Projects { .. } => "",
-            Self::Probe => NOWHERE[0],
-        }
-    }
 }
 
 /// The addresses of one installation.
@@ -158,24 +91,40 @@ type Parameters<'a> = Vec<(&'static str, Cow<'a, str>)>;
 
 /// bkci-api 1, family "seed / v3"; retry as the seed document says.
 fn v3(endpoint: Endpoint<'_>) -> (String, Parameters<'_>) {
+    let of_project = |project: &str, rest: &[&str]| path(&[&["apigw-app", "v3", "projects", project], rest].concat());
     let of_build = |[project, pipeline, build]: [&str; 3], last| {
-        path(&["apigw-app", "v3", "projects", project, "pipelines", pipeline, "builds", build, last])
+        of_project(project, &["pipelines", pipeline, "builds", build, last])
+    };
+    let of_log = |[project, pipeline, build]: [&str; 3], last| {
+        of_project(project, &["pipelines", pipeline, "builds", build, "logs", last])
     };
     match endpoint {
         Endpoint::Detail(build) => (of_build(ids(build), "detail"), Vec::new()),
         Endpoint::Retry(build, scope) => (of_build(ids(build), "retry"), retry_parameters(scope)),
+        Endpoint::Stop(build) => (of_build(ids(build), "stop"), Vec::new()),
+        Endpoint::LastLine(build) => (of_log(ids(build), "last_line_num"), Vec::new()),
+        Endpoint::Log(log, tail) => (of_log(ids(log.build), "more"), log_parameters(log, tail)),
         Endpoint::Builds { project, pipeline, excerpt } => {
-            let [project, pipeline] = [project.as_str(), pipeline.as_str()];
-            let history = ["apigw-app", "v3", "projects", project, "pipelines", pipeline, "builds", "history"];
-            (path(&history), paging(excerpt.page, excerpt.size))
+            let history = ["pipelines", pipeline.as_str(), "builds", "history"];
+            (of_project(project.as_str(), &history), excerpt_parameters(excerpt))
         }
         // This one ends with a slash, and has no pages.
         Endpoint::Projects { page: _ } => (path(&["apigw-app", "v3", "projects", ""]), Vec::new()),
         Endpoint::Pipelines { project, named: _, page } => {
-            (path(&["apigw-app", "v3", "projects", project.as_str(), "pipelines"]), paging(page, PAGE))
+            (of_project(project.as_str(), &["pipelines"]), paging(page, PAGE))
         }
-        Endpoint::Project(project) => (path(&["apigw-app", "v3", "projects", project.as_str()]), Vec::new()),
+        Endpoint::Project(project) => (of_project(project.as_str(), &[]), Vec::new()),
         Endpoint::Probe => (of_build(NOWHERE, "detail"), Vec::new()),
+        Endpoint::HookProject(hook) => {
+            (of_project(hook.project.as_str(), &["callbacks", "batch"]), hook_parameters(hook))
+        }
+        // This one ends with a slash too.
+        Endpoint::Hooks { project, page } => (of_project(project.as_str(), &["callbacks", ""]), paging(page, PAGE)),
+        Endpoint::UnhookProject { project, id } => {
+            (of_project(project.as_str(), &["callbacks", &id.to_string()]), Vec::new())
+        }
+        // What v3 does not have is never asked of it; where v4 is reached without a gateway, it stands beside v3.
+        Endpoint::Batch { .. } | Endpoint::HookPipeline(..) | Endpoint::UnhookPipeline { .. } => v4(endpoint, true),
     }
 }
 
@@ -184,19 +133,47 @@ fn v3(endpoint: Endpoint<'_>) -> (String, Parameters<'_>) {
 fn v4(endpoint: Endpoint<'_>, backend: bool) -> (String, Parameters<'_>) {
     let front = if backend { ["apigw-app", "v4"] } else { ["v4", "apigw-app"] };
     let projects = |rest: &[&str]| path(&[&front, ["projects"].as_slice(), rest].concat());
+    let of_build = |build: &BuildRef, call| projects(&[build.project.as_str(), call]);
+    let of_log = |build: &BuildRef, call| projects(&[build.project.as_str(), "logs", call]);
+    let of_hook = |project: &ProjectId, pipeline: &PipelineId| {
+        projects(&[project.as_str(), "callbacks", "pipelines", pipeline.as_str()])
+    };
     match endpoint {
-        Endpoint::Detail(build) => (projects(&[build.project.as_str(), "build_detail"]), pairing(ids(build))),
+        Endpoint::Detail(build) => (of_build(build, "build_detail"), pairing(ids(build))),
         Endpoint::Retry(build, scope) => {
             let parameters = pairing(ids(build)).into_iter().chain(retry_parameters(scope)).collect();
-            (projects(&[build.project.as_str(), "build_retry"]), parameters)
+            (of_build(build, "build_retry"), parameters)
+        }
+        Endpoint::Stop(build) => (of_build(build, "build_stop"), pairing(ids(build))),
+        Endpoint::LastLine(build) => (of_log(build, "last_line_num"), pairing(ids(build))),
+        Endpoint::Log(log, tail) => {
+            let parameters = pairing(ids(log.build)).into_iter().chain(log_parameters(log, tail)).collect();
+            (of_log(log.build, "more_logs"), parameters)
         }
         Endpoint::Builds { project, pipeline, excerpt } => {
             let number = excerpt.number.map(|number| Cow::from(number.to_string()));
             let only = number.map(|number| [("buildNoStart", number.clone()), ("buildNoEnd", number)]);
             let parameters = std::iter::once(("pipelineId", pipeline.as_str().into()))
-                .chain(paging(excerpt.page, excerpt.size))
+                .chain(excerpt_parameters(excerpt))
                 .chain(only.into_iter().flatten());
             (projects(&[project.as_str(), "build_histories"]), parameters.collect())
+        }
+        Endpoint::Batch { project, pipeline, builds: _ } => {
+            let parameters = vec![("pipelineId", pipeline.as_str().into())];
+            (projects(&[project.as_str(), "batch_get_build_status"]), parameters)
+        }
+        Endpoint::HookProject(hook) => {
+            (projects(&[hook.project.as_str(), "callbacks", "batch"]), hook_parameters(hook))
+        }
+        Endpoint::Hooks { project, page } => {
+            (projects(&[project.as_str(), "callbacks", "callback_list"]), paging(page, PAGE))
+        }
+        Endpoint::UnhookProject { project, id } => {
+            (projects(&[project.as_str(), "callbacks", "callback"]), vec![("id", id.to_string().into())])
+        }
+        Endpoint::HookPipeline(pipeline, hook) => (of_hook(hook.project, pipeline), Vec::new()),
+        Endpoint::UnhookPipeline { project, pipeline, name } => {
+            (of_hook(project, pipeline), vec![("callbackName", name.into())])
         }
         Endpoint::Projects { page } => {
             let list: &[&str] = if backend { &["project", "project_list"] } else { &["project_list"] };
@@ -221,6 +198,35 @@ fn pairing([_, pipeline, build]: [&str; 3]) -> Parameters<'_> {
 /// Both always go: their defaults differ from list to list (bkci-api 7.4, 10).
 fn paging(page: u32, size: u32) -> Parameters<'static> {
     vec![("page", page.to_string().into()), ("pageSize", size.to_string().into())]
+}
+
+/// Both families order by update time (bkci-api 7.4).
+fn excerpt_parameters(excerpt: Excerpt) -> Parameters<'static> {
+    let latest_first = excerpt.by_update.then_some(("updateTimeDesc", "true".into()));
+    paging(excerpt.page, excerpt.size).into_iter().chain(latest_first).collect()
+}
+
+/// All of them always: what is left out has a default that means another log, or its beginning (bkci-api 3.3, 9).
+fn log_parameters<'a>(log: TaskLog<'a>, tail: Tail) -> Parameters<'a> {
+    vec![
+        ("start", "0".into()),
+        ("end", tail.end.to_string().into()),
+        ("num", tail.lines.to_string().into()),
+        ("fromStart", "false".into()),
+        ("tag", log.task.into()),
+        ("executeCount", log.attempt.to_string().into()),
+    ]
+}
+
+/// All in the address, the token too (bkci-api 11.1).
+fn hook_parameters(hook: Hook<'_>) -> Parameters<'_> {
+    let events: Vec<&str> = EVENTS.iter().map(|(event, _)| *event).collect();
+    vec![
+        ("url", hook.url.into()),
+        ("region", REGION.into()),
+        ("event", events.join(",").into()),
+        ("secretToken", hook.token.expose_secret().into()),
+    ]
 }
 
 fn ids(build: &BuildRef) -> [&str; 3] {
@@ -323,15 +329,20 @@ impl Application {
 
     /// The text without the secret, should somebody have sent it back to us.
     pub(super) fn scrub(&self, text: &str) -> String {
-        let secret = self.secret.expose_secret();
-        if secret.is_empty() {
-            return text.to_owned();
-        }
-        let encoded = utf8_percent_encode(secret, RESERVED).to_string();
-        let json = serde_json::Value::from(secret).to_string();
-        let escaped = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json);
-        [secret, &encoded, escaped].into_iter().fold(text.to_owned(), |text, form| text.replace(form, "[REDACTED]"))
+        scrub(text, &self.secret)
     }
+}
+
+/// The text without that secret in any of the forms in which it is sent.
+pub(super) fn scrub(text: &str, secret: &SecretString) -> String {
+    let secret = secret.expose_secret();
+    if secret.is_empty() {
+        return text.to_owned();
+    }
+    let encoded = utf8_percent_encode(secret, RESERVED).to_string();
+    let json = serde_json::Value::from(secret).to_string();
+    let escaped = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json);
+    [secret, &encoded, escaped].into_iter().fold(text.to_owned(), |text, form| text.replace(form, "[REDACTED]"))
 }
 
 /// What lies beyond ASCII has no agreed meaning in a header.

@@ -6,8 +6,10 @@
 
 use reqwest::Response;
 use reqwest::header::{HeaderMap, LOCATION};
+use secrecy::SecretString;
 
-use super::address::{Application, Endpoint};
+use super::address::{self, Application};
+use super::endpoint::Endpoint;
 use super::wire::{self, Body, Envelope};
 use crate::model::{RejectedBy, Rejection};
 
@@ -23,6 +25,9 @@ const INTERNAL_ANSWER_UNREADABLE: i64 = 2_100_110;
 
 /// The body of the 403 for an application that a project has not authorised begins its `data` so (bkci-api 2.2).
 const APPLICATION_DENIED: &str = "Permission denied: apigwType";
+
+/// No right to view, as each service says it; a project, a pipeline that is not there (bkci-api 2.2, 3.3, 15).
+const VIEW_REFUSED: [i64; 6] = [403, 2_101_008, 2_100_054, 404, 2_101_038, 2_101_164];
 
 /// How a call ended, other than well.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +66,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it says that this user may not look at the pipeline, or that it or its project is gone: looking again will
+    /// not help until somebody changes that (bkci-api 2.2, 3.3, 7.4, 9). What the application itself may not, and whatever
+    /// passes by itself, is not it.
+    pub fn is_refusal_of_view(&self) -> bool {
+        match self {
+            Self::Rejected(said) => said.by == RejectedBy::BkCi && VIEW_REFUSED.contains(&said.code),
+            Self::NotSent { .. } | Self::Unanswered { .. } => false,
+            Self::Misconfigured { .. } | Self::Unreadable { .. } => false,
+        }
+    }
+
     fn misconfigured(hint: impl Into<String>) -> Self {
         Self::Misconfigured { hint: hint.into(), said: None }
     }
@@ -78,9 +94,14 @@ impl Error {
         }
     }
 
-    /// The last thing that is done to every error: whatever came from outside loses the secret, then its excess.
-    pub(super) fn told(self, application: &Application) -> Self {
-        let clean = |text: &str, longest| application.scrub(text).chars().take(longest).collect::<String>();
+    /// The last thing that is done to every error: whatever came from outside loses the application's secret and `other`,
+    /// then its excess.
+    pub(super) fn told(self, application: &Application, other: Option<&SecretString>) -> Self {
+        let clean = |text: &str, longest| {
+            let text = application.scrub(text);
+            let text = other.map_or(text.clone(), |other| address::scrub(&text, other));
+            text.chars().take(longest).collect::<String>()
+        };
         let hint = |hint: String| clean(&hint, LONGEST_MESSAGE);
         let told = |rejection: Rejection| Rejection {
             message: clean(&rejection.message, LONGEST_MESSAGE),

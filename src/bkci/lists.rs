@@ -3,7 +3,8 @@
 //! v4 searches by name and number. v3 cannot, so its pages are walked up to a bound, and hitting that bound is an answer
 //! of its own: it is never taken for "there is none" (bkci-api 7.4, 10).
 
-use super::address::{Endpoint, Family};
+use super::address::Family;
+use super::endpoint::Endpoint;
 use super::error::{self, Answer};
 use super::{Client, Error, wire};
 use crate::model::ids::{PipelineId, ProjectId, Uid};
@@ -72,6 +73,7 @@ pub enum PipelineFound {
 
 /// What a build's number stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and not kept")]
 pub enum BuildFound {
     /// That build.
     One(listed::Build),
@@ -107,7 +109,16 @@ impl Client {
     /// # Errors
     /// As for every read: nothing was changed.
     pub async fn builds(&self, of: BuildsOf<'_>, page: u32) -> Result<Part<listed::Build>, Error> {
-        self.history(of, Excerpt { number: None, page, size: PAGE }).await
+        self.history(of, Excerpt { page, ..Excerpt::default() }).await
+    }
+
+    /// A page of a pipeline's builds, from 1, the one that changed last first (bkci-api 7.4). A build that changes while
+    /// pages are read moves to the first: others may then be seen twice, and only itself is passed over, until the next look.
+    ///
+    /// # Errors
+    /// As for every read: nothing was changed.
+    pub async fn builds_by_update(&self, of: BuildsOf<'_>, page: u32) -> Result<Part<listed::Build>, Error> {
+        self.history(of, Excerpt { by_update: true, page, ..Excerpt::default() }).await
     }
 
     /// The latest build of a pipeline, if there is any.
@@ -115,7 +126,7 @@ impl Client {
     /// # Errors
     /// As for every read: nothing was changed.
     pub async fn latest_build(&self, of: BuildsOf<'_>) -> Result<Option<listed::Build>, Error> {
-        let part = self.history(of, Excerpt { number: None, page: 1, size: 1 }).await?;
+        let part = self.history(of, Excerpt { size: 1, ..Excerpt::default() }).await?;
         Ok(part.entries.into_iter().next())
     }
 
@@ -144,7 +155,7 @@ impl Client {
     /// As for every read: nothing was changed.
     pub async fn build_numbered(&self, of: BuildsOf<'_>, number: u32) -> Result<BuildFound, Error> {
         if self.searches() {
-            let part = self.history(of, Excerpt { number: Some(number), page: 1, size: 1 }).await?;
+            let part = self.history(of, Excerpt { number: Some(number), size: 1, ..Excerpt::default() }).await?;
             let found = part.entries.into_iter().find(|build| build.number == number);
             return Ok(found.map_or(BuildFound::None(None), BuildFound::One));
         }
@@ -168,13 +179,21 @@ impl Client {
 pub(super) struct Excerpt {
     /// Only this one; v4 alone can do that.
     pub(super) number: Option<u32>,
+    /// What changed last comes first, not the highest number.
+    pub(super) by_update: bool,
     /// From 1.
     pub(super) page: u32,
     /// Entries of a page.
     pub(super) size: u32,
 }
 
-fn unusable(answer: &Answer<'_>) -> impl Fn(wire::Fault) -> Error {
+impl Default for Excerpt {
+    fn default() -> Self {
+        Self { number: None, by_update: false, page: 1, size: PAGE }
+    }
+}
+
+pub(super) fn unusable(answer: &Answer<'_>) -> impl Fn(wire::Fault) -> Error {
     let endpoint = answer.endpoint;
     move |hint| error::unusable(endpoint, hint)
 }
@@ -329,11 +348,17 @@ mod tests {
             number,
             status: BuildStatus::Failed,
             begun: None,
+            ended: None,
+            updated: None,
             read_at: None,
             branch: None,
+            commit: None,
             message: None,
             start_user: None,
+            from_webhook: false,
             execute_count: None,
+            stages: Vec::new(),
+            errors: Vec::new(),
         }
     }
 

@@ -4,14 +4,18 @@
 //! - every call goes out at most once. Redirects, and the HTTP library's own repetitions, are off; what remains is that
 //!   a pooled connection found closed *before* a byte was written is replaced by a fresh one;
 //! - every call ends within [`Client::longest_call`], with a bounded part of the answer read;
-//! - an error tells what the caller must do next ([`Error`]), and never holds the application's secret.
+//! - an error tells what the caller must do next ([`Error`]), and never holds the application's secret or a callback's.
 //!
 //! Must not decide anything: whether a retry may be sent, or sent again, is the caller's business. Must not be handed a
 //! task id that was not found in the build's detail: BK-CI would re-run everything (bkci-api 6.2, trap 3).
 
 mod address;
+mod batch;
+mod endpoint;
 mod error;
+mod hooks;
 mod lists;
+mod log;
 mod wire;
 
 use std::fmt;
@@ -20,15 +24,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Response, Url};
+use reqwest::{Method, Response, Url};
 use secrecy::SecretString;
 use tracing::{debug, field};
 
-use self::address::{Addresses, Application, Endpoint};
+use self::address::{Addresses, Application};
 pub use self::address::{Credentials, Family};
+pub use self::batch::BATCH;
+use self::endpoint::Endpoint;
 pub use self::error::Error;
 use self::error::{Answer, Head};
+pub use self::hooks::Hook;
 pub use self::lists::{BuildFound, BuildsOf, PAGES, Part, PipelineFound, PipelinesOf, Walk, Walked};
+pub use self::log::{LOG_LINE_MAX, LOG_LINES, LogState, LogTail, TaskLog};
 use crate::model::BuildRef;
 use crate::model::build::Build;
 use crate::model::ids::{ProjectId, Uid};
@@ -37,8 +45,8 @@ use crate::model::scope::Scope;
 /// A build with hundreds of jobs is a few MB; nobody can make us hold more than this.
 const LONGEST_READ: usize = 16 << 20;
 
-/// The answer to a retry is a few hundred bytes.
-const LONGEST_RETRY: usize = 64 << 10;
+/// What answers a change is a few hundred bytes.
+const LONGEST_OF_CHANGE: usize = 64 << 10;
 
 /// Shorter than any proxy keeps an unused connection (nginx: 60 s and 75 s), so that a retry is not written into one
 /// that is just being closed: that would be an [`Error::Unanswered`] for nothing.
@@ -182,6 +190,17 @@ impl Client {
         self.ask(Endpoint::Retry(build, scope), Some(uid), read).await
     }
 
+    /// Stops a build as that user (bkci-api 8). It ends later. Never call this twice for one intention, unless the first
+    /// call ended in [`Error::NotSent`]: a second stop after 60 s breaks off what a build does to end in order.
+    ///
+    /// # Errors
+    /// As [`Self::retry`].
+    pub async fn stop(&self, uid: &Uid, build: &BuildRef) -> Result<(), Error> {
+        let read =
+            |answer: &Answer<'_>| wire::done(answer.accepted()?).map_err(|hint| error::unusable(answer.endpoint, hint));
+        self.ask(Endpoint::Stop(build), Some(uid), read).await
+    }
+
     /// Whether that user sees the project: then address, credentials and the project's authorisation are good.
     ///
     /// # Errors
@@ -221,7 +240,9 @@ impl Client {
         let begun = Instant::now();
         let mut http = None;
         let answer = self.exchange(endpoint, uid, &mut http).await;
-        let result = answer.and_then(|answer| read(&answer)).map_err(|error| error.told(&self.shared.application));
+        let result = answer
+            .and_then(|answer| read(&answer))
+            .map_err(|error| error.told(&self.shared.application, endpoint.secret()));
         let build = endpoint.build().map(field::display);
         let ended = Ended { endpoint: endpoint.name(), outcome: outcome(&result), took: begun.elapsed() };
         let duration_ms = ended.took.as_millis() as u64;
@@ -239,6 +260,10 @@ impl Client {
         let application = &self.shared.application;
         let url = self.shared.addresses.of(endpoint, &application.parameters());
         let request = self.shared.http.request(endpoint.method(), url).headers(self.headers(endpoint, uid));
+        let request = match endpoint.body() {
+            Some(body) => request.body(body),
+            None => request,
+        };
         let response = request.timeout(self.longest_call()).send().await.map_err(error::unsent_or_lost)?;
         let head = Head::of(&response);
         *http = Some(head.http);
@@ -253,7 +278,7 @@ impl Client {
         headers.insert(ACCEPT, json.clone());
         // Wanted even without a body, else 415 (bkci-api 1).
         headers.insert(CONTENT_TYPE, json);
-        if endpoint.changes_something() {
+        if endpoint.method() != Method::GET && endpoint.body().is_none() {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         headers.insert("X-DEVOPS-APP-CODE", self.shared.application.code_header());
@@ -280,7 +305,7 @@ fn outcome<T>(result: &Result<T, Error>) -> &'static str {
 }
 
 async fn body_of(mut response: Response, endpoint: Endpoint<'_>) -> Result<Vec<u8>, Error> {
-    let longest = if endpoint.changes_something() { LONGEST_RETRY } else { LONGEST_READ };
+    let longest = if endpoint.changes_something() { LONGEST_OF_CHANGE } else { LONGEST_READ };
     let too_long = || error::unusable(endpoint, format!("the answer is longer than {} KiB", longest >> 10));
     if response.content_length().is_some_and(|length| length > longest as u64) {
         return Err(too_long());

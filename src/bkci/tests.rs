@@ -9,6 +9,9 @@ use super::*;
 use crate::model::scope::TaskScope;
 use crate::model::{RejectedBy, Rejection};
 
+mod following;
+mod hooks;
+
 /// With characters that are written differently in a query, so that each form is looked for.
 const SECRET: &str = "s3cr&t-app=secret";
 const ENCODED_SECRET: &str = "s3cr%26t-app%3Dsecret";
@@ -75,7 +78,7 @@ impl Server {
 }
 
 async fn serve(mut stream: TcpStream, script: Vec<Does>, seen: Arc<Mutex<Vec<String>>>) {
-    while let Some(request) = read_head(&mut stream).await {
+    while let Some(request) = read_request(&mut stream).await {
         let number = {
             let mut seen = seen.lock().expect("no panic");
             seen.push(request);
@@ -88,12 +91,17 @@ async fn serve(mut stream: TcpStream, script: Vec<Does>, seen: Arc<Mutex<Vec<Str
     }
 }
 
-async fn read_head(stream: &mut TcpStream) -> Option<String> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.ok()?);
+/// Head and body.
+async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(stream.read_u8().await.ok()?);
     }
-    String::from_utf8(head).ok()
+    let head = String::from_utf8(request).ok()?;
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(head + &String::from_utf8(body).ok()?)
 }
 
 /// Whether the connection goes on.
@@ -163,6 +171,12 @@ fn build() -> BuildRef {
     }
 }
 
+const EACH_FAMILY: [Family; 3] = [Family::V3, Family::V4, Family::V4Backend];
+
+fn in_family(server: &Server, family: Family) -> Client {
+    Client::new(Options { family, ..options(&server.base(), Credentials::Header) }).expect("good options")
+}
+
 fn http(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
@@ -213,8 +227,13 @@ async fn outcomes(does: Does) -> (Result<Retried, Error>, Result<Build, Error>) 
     let client = Client::new(options).expect("good options");
     let retried = client.retry(&uid(), &build(), &Scope::WholeBuild).await;
     assert_eq!(server.requests().len(), 1, "sent exactly once");
+    let stopped = client.stop(&uid(), &build()).await;
+    assert_eq!(server.requests().len(), 2, "sent exactly once");
+    // What an accepted retry answers is not what an accepted stop answers.
+    let same = told(&retried) == "fine" || told(&stopped) == told(&retried);
+    assert!(same, "a stop ends as a retry does: {stopped:?}, {retried:?}");
     let read = client.build_detail(&uid(), &build()).await;
-    for error in [retried.as_ref().err(), read.as_ref().err()].into_iter().flatten() {
+    for error in [retried.as_ref().err(), stopped.as_ref().err(), read.as_ref().err()].into_iter().flatten() {
         let said = format!("{error} {error:?} {error:#?}");
         assert_no_secret(&said, "an error");
         assert!(!said.contains("<html>"), "no body: {said}");
@@ -372,7 +391,7 @@ async fn an_answer_that_is_none_leaves_a_retry_open() {
         ("broken off, well framed", json(200, r#"{"status":0,"data":{"id":"b-"#), ["unanswered", "unreadable"]),
         ("no data", json(200, r#"{"status":0}"#), ["unanswered", "unreadable"]),
         ("no id", json(200, r#"{"status":0,"data":{"executeCount":2}}"#), ["unanswered", "unreadable"]),
-        ("data of another kind", json(200, r#"{"status":0,"data":true}"#), ["unanswered", "unreadable"]),
+        ("data of another kind", json(200, r#"{"status":0,"data":"yes"}"#), ["unanswered", "unreadable"]),
         ("no status", json(200, r#"{"data":{"id":"b-1"}}"#), ["unanswered", "unreadable"]),
         ("another JSON", json(200, r#"["ok"]"#), ["unanswered", "unreadable"]),
         ("success with a 4xx", json(400, ACCEPTED), ["unanswered", "unreadable"]),

@@ -5,7 +5,11 @@
 //! rest on. Must not put any part of a body into a fault: it may hold what users never meant to show.
 
 mod detail;
+pub(super) mod hooks;
 pub(super) mod lists;
+pub(super) mod log;
+mod origin;
+mod problem;
 mod scalar;
 
 use serde::Deserialize;
@@ -104,6 +108,14 @@ pub(super) fn retried(body: &[u8]) -> Result<Retried, Fault> {
     let RetriedWire { id, execute_count, num } = data(body)?;
     let build_id = id.text().ok_or("BK-CI's answer names no build")?;
     Ok(Retried { build_id, execute_count: execute_count.count(), number: num.count() })
+}
+
+/// The answer to a change that says nothing but `true` (bkci-api 8, 11.1).
+pub(super) fn done(body: &[u8]) -> Result<(), Fault> {
+    match data::<Scalar>(body)?.flag() {
+        Some(true) => Ok(()),
+        Some(false) | None => Err("BK-CI's answer does not say that it was done".to_owned()),
+    }
 }
 
 /// Whether a project came back (bkci-api 10).

@@ -9,6 +9,10 @@ use super::Timestamp;
 use super::ids::{BuildId, PipelineId};
 use super::status::BuildStatus;
 
+pub use self::failures::FailedPlace;
+
+mod failures;
+
 /// One build in its latest execution, as `detail` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {
@@ -32,6 +36,16 @@ pub struct Build {
     pub read_at: Timestamp,
     /// Started by a code event: a whole-build retry then keeps the event's user as starter (bkci-api 6.5).
     pub from_webhook: bool,
+    /// Branch of its main repository.
+    pub branch: Option<String>,
+    /// First line of what was committed there.
+    pub commit: Option<String>,
+    /// What its starter said of it (`buildMsg`).
+    pub message: Option<String>,
+    /// Whether the user who asked may stop it, where BK-CI says so (`cancelBuildPerm`).
+    pub may_stop: Option<bool>,
+    /// UID of who stopped it.
+    pub canceled_by: Option<String>,
     /// Who started execution 1, 2, …: index `n - 1` is execution `n`. BK-CI lists them the other way round.
     pub starters: Vec<String>,
     /// What went wrong in this execution, tolerated failures too; complete only once it has ended (bkci-api 5.2).
@@ -61,6 +75,8 @@ pub struct Stage {
     pub fast_kill: bool,
     /// Somebody must approve before it starts (`checkIn`).
     pub gated: bool,
+    /// When it last started.
+    pub started: Option<Timestamp>,
     /// How long it took in the execution that ran it last.
     pub took: Option<Duration>,
     /// In model order.
@@ -119,6 +135,8 @@ pub struct Task {
     pub starts_by_hand: u32,
     /// A person decides in it, or before it: a manual review, a pause before it runs.
     pub waits_for_a_person: bool,
+    /// When it last started.
+    pub started: Option<Timestamp>,
     /// How long it took when it ran last.
     pub took: Option<Duration>,
     /// Why it failed, if BK-CI says so.
@@ -197,8 +215,7 @@ impl Default for Options {
 impl Build {
     /// Whether this execution has ended.
     pub fn is_finished(&self) -> bool {
-        let has_ended = self.ended.is_some_and(|ended| self.started.is_none_or(|started| ended > started));
-        self.status.is_finished_build(has_ended)
+        self.status.is_finished_build(has_ended(self.started, self.ended))
     }
 
     /// Who started execution `count` (1 is the first), if BK-CI says so.
@@ -245,6 +262,17 @@ impl Task {
     pub fn is_tolerated(&self) -> bool {
         self.options.continue_when_failed && !self.options.manual_skip
     }
+}
+
+/// Whether a build with these times has come to an end, as far as they tell.
+pub(super) fn has_ended(started: Option<Timestamp>, ended: Option<Timestamp>) -> bool {
+    ended.is_some_and(|ended| started.is_none_or(|started| ended > started))
+}
+
+/// Whether a build's list of errors is of the attempt it is in: BK-CI clears the old ones when the build leaves the queue,
+/// not when it is retried (bkci-api 5.2).
+pub(super) fn errors_are_current(status: BuildStatus, finished: bool) -> bool {
+    finished || status.is_running()
 }
 
 /// Whether a part of a build can be the target of a retry: failed, or stopped by a person.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::ids::BuildId;
 use crate::model::scope::{JobScope, TaskScope};
 
 fn build() -> BuildRef {
@@ -42,15 +43,27 @@ fn each_family_has_its_own_address_for_each_call() {
     let (build, whole) = (build(), Scope::WholeBuild);
     let skip = Scope::SkipTask(task("e-1"));
     let of_build = "pipelineId=p-4f0c1d0f0d8e4c7c9b6f3a2e1d0c9b8a&buildId=b-7a1d9e3c5b2f4a6d8c0e1f2a3b4c5d6e";
+    let token = SecretString::from("t&k n");
+    let hook = Hook { project: &build.project, url: "https://bot/bkci/callback?a=b", token: &token };
+    let told = "url=https%3A%2F%2Fbot%2Fbkci%2Fcallback%3Fa%3Db&region=IDC&event=BUILD_START%2CBUILD_END&secretToken=t%26k%20n";
+    let pipeline = &build.pipeline;
+    let of_log = "start=0&end=4321&num=20&fromStart=false&tag=e-1%20%26&executeCount=3";
     let in_path = "pipelines/p-4f0c1d0f0d8e4c7c9b6f3a2e1d0c9b8a/builds/b-7a1d9e3c5b2f4a6d8c0e1f2a3b4c5d6e";
     let nowhere = "p-00000000000000000000000000000000";
     let none = "b-00000000000000000000000000000000";
     let project = Endpoint::Project(&build.project);
-    let excerpt = |number| Excerpt { number, page: 2, size: 50 };
+    let excerpt = |number| Excerpt { number, page: 2, size: 50, by_update: false };
     let builds = |number| {
         let (project, pipeline) = (&build.project, &build.pipeline);
         Endpoint::Builds { project, pipeline, excerpt: excerpt(number) }
     };
+    let by_update = Endpoint::Builds {
+        project: &build.project,
+        pipeline: &build.pipeline,
+        excerpt: Excerpt { by_update: true, ..Excerpt::default() },
+    };
+    let ids: Vec<BuildId> = vec![build.build.clone()];
+    let batch = Endpoint::Batch { project: &build.project, pipeline: &build.pipeline, builds: &ids };
     let of_pipeline = "pipelineId=p-4f0c1d0f0d8e4c7c9b6f3a2e1d0c9b8a";
     let history = "apigw-app/v3/projects/gamecore/pipelines/p-4f0c1d0f0d8e4c7c9b6f3a2e1d0c9b8a/builds/history";
     let pipelines = |named| Endpoint::Pipelines { project: &build.project, named, page: 3 };
@@ -84,6 +97,66 @@ fn each_family_has_its_own_address_for_each_call() {
             format!("/{history}?page=2&pageSize=50"),
             format!("/v4/apigw-app/projects/gamecore/build_histories?{of_pipeline}&page=2&pageSize=50&buildNoStart=128&buildNoEnd=128"),
             format!("/apigw-app/v4/projects/gamecore/build_histories?{of_pipeline}&page=2&pageSize=50&buildNoStart=128&buildNoEnd=128"),
+        ),
+        (
+            by_update,
+            format!("/{history}?page=1&pageSize=100&updateTimeDesc=true"),
+            format!("/v4/apigw-app/projects/gamecore/build_histories?{of_pipeline}&page=1&pageSize=100&updateTimeDesc=true"),
+            format!("/apigw-app/v4/projects/gamecore/build_histories?{of_pipeline}&page=1&pageSize=100&updateTimeDesc=true"),
+        ),
+        (
+            batch,
+            format!("/apigw-app/v4/projects/gamecore/batch_get_build_status?{of_pipeline}"),
+            format!("/v4/apigw-app/projects/gamecore/batch_get_build_status?{of_pipeline}"),
+            format!("/apigw-app/v4/projects/gamecore/batch_get_build_status?{of_pipeline}"),
+        ),
+        (
+            Endpoint::Stop(&build),
+            format!("/apigw-app/v3/projects/gamecore/{in_path}/stop"),
+            format!("/v4/apigw-app/projects/gamecore/build_stop?{of_build}"),
+            format!("/apigw-app/v4/projects/gamecore/build_stop?{of_build}"),
+        ),
+        (
+            Endpoint::HookProject(hook),
+            format!("/apigw-app/v3/projects/gamecore/callbacks/batch?{told}"),
+            format!("/v4/apigw-app/projects/gamecore/callbacks/batch?{told}"),
+            format!("/apigw-app/v4/projects/gamecore/callbacks/batch?{told}"),
+        ),
+        (
+            Endpoint::Hooks { project: &build.project, page: 2 },
+            "/apigw-app/v3/projects/gamecore/callbacks/?page=2&pageSize=100".to_owned(),
+            "/v4/apigw-app/projects/gamecore/callbacks/callback_list?page=2&pageSize=100".to_owned(),
+            "/apigw-app/v4/projects/gamecore/callbacks/callback_list?page=2&pageSize=100".to_owned(),
+        ),
+        (
+            Endpoint::UnhookProject { project: &build.project, id: 7 },
+            "/apigw-app/v3/projects/gamecore/callbacks/7".to_owned(),
+            "/v4/apigw-app/projects/gamecore/callbacks/callback?id=7".to_owned(),
+            "/apigw-app/v4/projects/gamecore/callbacks/callback?id=7".to_owned(),
+        ),
+        (
+            Endpoint::HookPipeline(pipeline, hook),
+            format!("/apigw-app/v4/projects/gamecore/callbacks/pipelines/{pipeline}"),
+            format!("/v4/apigw-app/projects/gamecore/callbacks/pipelines/{pipeline}"),
+            format!("/apigw-app/v4/projects/gamecore/callbacks/pipelines/{pipeline}"),
+        ),
+        (
+            Endpoint::UnhookPipeline { project: &build.project, pipeline: &build.pipeline, name: "a b" },
+            format!("/apigw-app/v4/projects/gamecore/callbacks/pipelines/{pipeline}?callbackName=a%20b"),
+            format!("/v4/apigw-app/projects/gamecore/callbacks/pipelines/{pipeline}?callbackName=a%20b"),
+            format!("/apigw-app/v4/projects/gamecore/callbacks/pipelines/{pipeline}?callbackName=a%20b"),
+        ),
+        (
+            Endpoint::LastLine(&build),
+            format!("/apigw-app/v3/projects/gamecore/{in_path}/logs/last_line_num"),
+            format!("/v4/apigw-app/projects/gamecore/logs/last_line_num?{of_build}"),
+            format!("/apigw-app/v4/projects/gamecore/logs/last_line_num?{of_build}"),
+        ),
+        (
+            Endpoint::Log(TaskLog { build: &build, task: "e-1 &", attempt: 3 }, Tail { end: 4321, lines: 20 }),
+            format!("/apigw-app/v3/projects/gamecore/{in_path}/logs/more?{of_log}"),
+            format!("/v4/apigw-app/projects/gamecore/logs/more_logs?{of_build}&{of_log}"),
+            format!("/apigw-app/v4/projects/gamecore/logs/more_logs?{of_build}&{of_log}"),
         ),
         (
             Endpoint::Retry(&build, &whole),

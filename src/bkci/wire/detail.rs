@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
+use super::origin::{MaterialWire, Origin};
+use super::problem::{ErrorWire, error, kind_by_name};
 use super::scalar::{Scalar, filled, lenient, list};
 use super::{Fault, data};
-use crate::model::build::{Build, Condition, ErrorInfo, ErrorKind, Job, Options, Problem, Stage, Task};
+use crate::model::build::{Build, Condition, Job, Options, Problem, Stage, Task};
 use crate::model::ids::BuildId;
 
 #[derive(Deserialize)]
@@ -32,7 +34,15 @@ struct DetailWire {
     #[serde(default)]
     current_timestamp: Scalar,
     #[serde(default)]
-    webhook_info: Option<IgnoredAny>,
+    webhook_info: Option<Value>,
+    #[serde(default, deserialize_with = "lenient")]
+    material: Vec<MaterialWire>,
+    #[serde(default)]
+    build_msg: Scalar,
+    #[serde(default)]
+    cancel_build_perm: Scalar,
+    #[serde(default)]
+    cancel_user_id: Scalar,
     #[serde(default, deserialize_with = "list")]
     record_list: Vec<RecordWire>,
     #[serde(default, deserialize_with = "lenient")]
@@ -45,23 +55,6 @@ struct DetailWire {
 struct RecordWire {
     #[serde(default)]
     start_user: Scalar,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ErrorWire {
-    #[serde(default)]
-    stage_id: Scalar,
-    #[serde(default)]
-    container_id: Scalar,
-    #[serde(default)]
-    task_id: Scalar,
-    #[serde(default)]
-    error_type: Scalar,
-    #[serde(default)]
-    error_code: Scalar,
-    #[serde(default)]
-    error_msg: Scalar,
 }
 
 #[derive(Deserialize)]
@@ -84,6 +77,8 @@ struct StageWire {
     finally: Scalar,
     #[serde(default)]
     fast_kill: Scalar,
+    #[serde(default)]
+    start_epoch: Scalar,
     #[serde(default)]
     elapsed: Scalar,
     #[serde(default, deserialize_with = "lenient")]
@@ -177,6 +172,8 @@ struct TaskWire {
     #[serde(default)]
     retry_count_manual: Scalar,
     #[serde(default)]
+    start_epoch: Scalar,
+    #[serde(default)]
     elapsed: Scalar,
     #[serde(default)]
     error_type: Scalar,
@@ -217,6 +214,7 @@ pub(in crate::bkci) fn build(body: &[u8], asked: &BuildId) -> Result<Build, Faul
     let pipeline_text = detail.pipeline_id.text().ok_or_else(|| lacks("pipelineId"))?;
     let status = detail.status.status().ok_or_else(|| lacks("status"))?;
     let read_at = detail.current_timestamp.moment().ok_or_else(|| lacks("currentTimestamp"))?;
+    let origin = Origin::of(detail.material, detail.webhook_info);
     let stages = detail.model.and_then(|model| model.stages).ok_or_else(|| lacks("model.stages"))?;
     Ok(Build {
         id: asked.clone(),
@@ -228,7 +226,12 @@ pub(in crate::bkci) fn build(body: &[u8], asked: &BuildId) -> Result<Build, Faul
         started: detail.start_time.moment(),
         ended: detail.end_time.moment(),
         read_at,
-        from_webhook: detail.webhook_info.is_some(),
+        from_webhook: origin.from_webhook,
+        branch: origin.branch,
+        commit: origin.commit,
+        message: detail.build_msg.text(),
+        may_stop: detail.cancel_build_perm.flag(),
+        canceled_by: detail.cancel_user_id.text(),
         // BK-CI lists the latest execution first.
         starters: detail
             .record_list
@@ -254,6 +257,7 @@ fn stage(wire: StageWire) -> Stage {
         conditional: is_other_than(control.run_condition, "AFTER_LAST_FINISHED"),
         fast_kill: wire.fast_kill.truth(),
         gated: wire.check_in.manual_trigger.truth(),
+        started: wire.start_epoch.moment(),
         took: wire.elapsed.duration(),
         jobs: wire.containers.into_iter().map(job).collect(),
     }
@@ -322,25 +326,13 @@ fn task(wire: TaskWire) -> Task {
         },
         starts_by_hand: wire.retry_count_manual.count().unwrap_or_default(),
         waits_for_a_person,
+        started: wire.start_epoch.moment(),
         took: wire.elapsed.duration(),
         error: kind.map(|kind| Problem {
             kind,
             code: wire.error_code.int().unwrap_or_default(),
             message: wire.error_msg.text().unwrap_or_default(),
         }),
-    }
-}
-
-fn error(wire: ErrorWire) -> ErrorInfo {
-    ErrorInfo {
-        stage: wire.stage_id.text().unwrap_or_default(),
-        job: wire.container_id.text().unwrap_or_default(),
-        task: wire.task_id.text(),
-        problem: Problem {
-            kind: kind_by_number(wire.error_type.int()),
-            code: wire.error_code.int().unwrap_or_default(),
-            message: wire.error_msg.text().unwrap_or_default(),
-        },
     }
 }
 
@@ -355,24 +347,4 @@ fn condition(wire: Scalar) -> Condition {
 
 fn is_other_than(condition: Scalar, usual: &str) -> bool {
     condition.text().is_some_and(|condition| condition != usual)
-}
-
-fn kind_by_number(number: Option<i64>) -> ErrorKind {
-    match number {
-        Some(0) => ErrorKind::System,
-        Some(1) => ErrorKind::User,
-        Some(2) => ErrorKind::ThirdParty,
-        Some(4) => ErrorKind::BuildMachine,
-        _ => ErrorKind::Plugin,
-    }
-}
-
-fn kind_by_name(name: &str) -> ErrorKind {
-    match name {
-        "SYSTEM" => ErrorKind::System,
-        "USER" => ErrorKind::User,
-        "THIRD_PARTY" => ErrorKind::ThirdParty,
-        "BUILD_MACHINE" => ErrorKind::BuildMachine,
-        _ => ErrorKind::Plugin,
-    }
 }

@@ -3,8 +3,11 @@
 //! An entry without a usable id cannot be chosen and is left out; the others are not lost for it.
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::scalar::{Scalar, list};
+use super::origin::{MaterialWire, Origin};
+use super::problem::{ErrorWire, error};
+use super::scalar::{Scalar, lenient};
 use super::{Fault, data};
 use crate::bkci::lists::{PAGE, Part};
 use crate::model::listed;
@@ -95,29 +98,31 @@ struct BuildWire {
     user_id: Scalar,
     #[serde(default)]
     execute_count: Scalar,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default)]
+    end_time: Scalar,
+    #[serde(default)]
+    update_time: Scalar,
+    #[serde(default, deserialize_with = "lenient")]
     material: Vec<MaterialWire>,
-    webhook_info: Option<WebhookWire>,
+    webhook_info: Option<Value>,
+    #[serde(default, deserialize_with = "lenient")]
+    stage_status: Vec<StageWire>,
+    #[serde(default, deserialize_with = "lenient")]
+    error_info_list: Vec<ErrorWire>,
 }
 
-#[derive(Default, Deserialize)]
+/// `BuildStageStatus` (bkci-api 7.1).
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct MaterialWire {
+struct StageWire {
     #[serde(default)]
-    branch_name: Scalar,
+    stage_id: Scalar,
     #[serde(default)]
-    new_commit_comment: Scalar,
+    name: Scalar,
     #[serde(default)]
-    main_repo: Scalar,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WebhookWire {
+    status: Scalar,
     #[serde(default)]
-    webhook_branch: Scalar,
-    #[serde(default)]
-    webhook_message: Scalar,
+    elapsed: Scalar,
 }
 
 /// A page of a pipeline's builds (bkci-api 7.4).
@@ -125,24 +130,37 @@ pub(in crate::bkci) fn builds(body: &[u8]) -> Result<Part<listed::Build>, Fault>
     data::<PageWire<BuildWire>>(body)?.part(build)
 }
 
-fn build(mut wire: BuildWire) -> Option<listed::Build> {
-    // The main repository is what people mean by a build's branch.
-    wire.material.sort_by_key(|material| !material.main_repo.truth());
-    let material = wire.material.into_iter().next().unwrap_or_default();
-    let webhook = wire.webhook_info.unwrap_or_default();
-    let message = [wire.build_msg, material.new_commit_comment, webhook.webhook_message];
-    let branch = [material.branch_name, webhook.webhook_branch];
-    Some(listed::Build {
+/// Builds that were asked for by id (bkci-api 7.5): no page around them.
+pub(in crate::bkci) fn batch(body: &[u8]) -> Result<Vec<listed::Build>, Fault> {
+    Ok(data::<Vec<BuildWire>>(body)?.into_iter().filter_map(build).collect())
+}
+
+fn build(wire: BuildWire) -> Option<listed::Build> {
+    let origin = Origin::of(wire.material, wire.webhook_info);
+    let build = listed::Build {
         id: wire.id.text()?.parse().ok()?,
         number: wire.build_num.count()?,
         status: wire.status.status()?,
         begun: wire.start_time.moment().or(wire.queue_time.moment()),
+        ended: wire.end_time.moment(),
+        updated: wire.update_time.moment(),
         read_at: wire.current_timestamp.moment(),
-        branch: branch.into_iter().find_map(Scalar::text),
-        message: message.into_iter().find_map(Scalar::text),
+        branch: origin.branch,
+        commit: origin.commit,
+        message: wire.build_msg.text(),
         start_user: wire.user_id.text(),
+        from_webhook: origin.from_webhook,
         execute_count: wire.execute_count.count(),
-    })
+        stages: wire.stage_status.into_iter().map(stage).collect(),
+        errors: wire.error_info_list.into_iter().map(error).collect(),
+    };
+    Some(build.without_stale_errors())
+}
+
+fn stage(wire: StageWire) -> listed::Stage {
+    let id = wire.stage_id.text().unwrap_or_default();
+    let name = wire.name.text().unwrap_or_else(|| id.clone());
+    listed::Stage { id, name, status: wire.status.status(), took: wire.elapsed.duration() }
 }
 
 #[cfg(test)]
@@ -199,7 +217,7 @@ mod tests {
             {"id": BUILD, "userId": "alice", "buildNum": 128, "status": "FAILED", "startTime": 1766400000000_i64,
              "queueTime": 1766399999000_i64, "currentTimestamp": 1766400400000_i64, "executeCount": 2,
              "buildMsg": "nightly", "buildParameters": [{"key": "secret", "value": "x"}],
-             "material": [{"branchName": "side"}, {"branchName": "main", "newCommitComment": "fix", "mainRepo": true}]},
+             "material": [{"branchName": "side"}, {"branchName": "main", "newCommitComment": "\n fix \n\nbecause", "mainRepo": true}]},
             {"id": BUILD, "buildNum": "127", "status": "QUEUE", "startTime": 0, "queueTime": 1766399999000_i64,
              "webhookInfo": {"webhookBranch": "dev", "webhookMessage": "push"}},
             {"id": BUILD, "buildNum": 126, "status": "SOMETHING_NEW", "material": null},
@@ -211,10 +229,101 @@ mod tests {
         let [first, second, third] = part.entries.as_slice() else { panic!("three: {:?}", part.entries) };
         assert_eq!((first.number, first.status, first.execute_count), (128, BuildStatus::Failed, Some(2)));
         assert_eq!((first.branch.as_deref(), first.message.as_deref()), (Some("main"), Some("nightly")));
+        assert_eq!((first.commit.as_deref(), first.from_webhook), (Some("fix"), false));
         assert_eq!(first.begun, Some(Timestamp(1_766_400_000_000)));
         assert_eq!((first.read_at, first.start_user.as_deref()), (Some(Timestamp(1_766_400_400_000)), Some("alice")));
         assert_eq!((second.number, second.begun), (127, Some(Timestamp(1_766_399_999_000))));
-        assert_eq!((second.branch.as_deref(), second.message.as_deref()), (Some("dev"), Some("push")));
+        assert_eq!((second.branch.as_deref(), second.message.as_deref()), (Some("dev"), None));
+        assert_eq!((second.commit.as_deref(), second.from_webhook), (Some("push"), true));
         assert_eq!((third.status, third.begun, &third.branch), (BuildStatus::Unknown, None, &None));
+    }
+
+    /// A build with the fields of bkci-api 7.1 that following looks at.
+    fn followed(change: impl Fn(&mut Value)) -> listed::Build {
+        let mut wire = json!({
+            "id": BUILD, "buildNum": 128, "status": "FAILED", "startTime": 1766400000000_i64, "executeCount": 2,
+            "endTime": 1766400312000_i64, "updateTime": 1766400312500_i64, "stageStatus": [
+                {"stageId": "stage-1", "name": "stage-1", "status": "SUCCEED", "startEpoch": 1, "elapsed": 1000},
+                {"stageId": "stage-2", "name": "Build", "status": "FAILED", "elapsed": "311000", "showMsg": "Build"},
+                {"stageId": "stage-3"}],
+            "errorInfoList": [{"stageId": "stage-2", "containerId": "1", "matrixFlag": false, "taskId": "e-1",
+                "taskName": "Unit tests", "errorType": 1, "errorCode": 2199011, "errorMsg": "script exited with 1"}]});
+        change(&mut wire);
+        batch(&body(&json!([wire]))).expect("readable").remove(0)
+    }
+
+    #[test]
+    fn what_following_needs_is_read() {
+        let build = followed(|_| ());
+        assert_eq!(build.ended, Some(Timestamp(1_766_400_312_000)));
+        assert_eq!((build.updated, build.is_finished()), (Some(Timestamp(1_766_400_312_500)), true));
+        let stages: Vec<_> = build.stages.iter().map(|s| (s.id.as_str(), s.name.as_str(), s.status, s.took)).collect();
+        let seconds = |seconds| Some(std::time::Duration::from_secs(seconds));
+        assert_eq!(
+            stages,
+            [
+                ("stage-1", "stage-1", Some(BuildStatus::Succeed), seconds(1)),
+                ("stage-2", "Build", Some(BuildStatus::Failed), seconds(311)),
+                ("stage-3", "stage-3", None, None),
+            ]
+        );
+        let [error] = build.errors.as_slice() else { panic!("one: {:?}", build.errors) };
+        assert_eq!((error.stage.as_str(), error.job.as_str(), error.task.as_deref()), ("stage-2", "1", Some("e-1")));
+        assert_eq!((error.problem.code, error.problem.message.as_str()), (2_199_011, "script exited with 1"));
+    }
+
+    #[test]
+    fn errors_of_the_attempt_before_are_forgotten_and_a_gate_is_no_end() {
+        // State, end time, errors kept, ended (bkci-api 5.1, 5.2).
+        let table = [
+            ("FAILED", true, true, true),
+            ("SUCCEED", true, true, true),
+            ("CANCELED", true, true, true),
+            ("QUEUE", false, false, false),
+            ("QUEUE_CACHE", false, false, false),
+            ("QUEUE", true, false, false),
+            ("RUNNING", false, true, false),
+            ("PAUSE", false, true, false),
+            ("STAGE_SUCCESS", false, false, false),
+            ("STAGE_SUCCESS", true, true, true),
+            ("DEPENDENT_WAITING", false, false, false),
+            ("SOMETHING_NEW", false, false, false),
+            ("UNKNOWN", true, false, false),
+        ];
+        for (status, ended, kept, finished) in table {
+            let build = followed(|wire| {
+                wire["status"] = json!(status);
+                wire["endTime"] = if ended { json!(1766400312000_i64) } else { Value::Null };
+            });
+            assert_eq!((!build.errors.is_empty(), build.is_finished()), (kept, finished), "{status}, ended: {ended}");
+        }
+        let never = followed(|wire| {
+            wire["status"] = json!("STAGE_SUCCESS");
+            wire["endTime"] = json!(0);
+        });
+        assert!(!never.is_finished(), "an end at 0 is none");
+    }
+
+    #[test]
+    fn what_is_of_another_shape_loses_no_build() {
+        let odd = [json!("x"), json!(7), json!({"a": [1]}), json!([1]), json!([[{}]]), json!(true), Value::Null];
+        for value in odd {
+            let fields =
+                ["material", "webhookInfo", "stageStatus", "errorInfoList", "updateTime", "endTime", "buildMsg"];
+            for field in fields {
+                let build = followed(|wire| wire[field] = value.clone());
+                assert_eq!((build.number, build.branch, build.commit), (128, None, None), "{field}: {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_is_a_list_and_nothing_else() {
+        assert_eq!(batch(&body(&json!([]))), Ok(Vec::new()));
+        let partly = batch(&body(&json!([{"id": "x"}, {}, {"id": BUILD, "buildNum": 1, "status": "RUNNING"}])));
+        assert_eq!(partly.expect("readable").len(), 1, "one that cannot be told apart is left out");
+        for odd in [json!({"records": []}), Value::Null, json!("x"), json!([1])] {
+            assert!(batch(&body(&odd)).is_err(), "{odd}");
+        }
     }
 }

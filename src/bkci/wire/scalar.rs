@@ -71,6 +71,15 @@ impl Scalar {
         }
     }
 
+    /// What may be left open.
+    pub(super) fn flag(&self) -> Option<bool> {
+        match self {
+            Self::Truth(truth) => Some(*truth),
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Absent | Self::Number(_) => None,
+        }
+    }
+
     /// What is switched on unless it says otherwise.
     pub(super) fn truth_unless_false(&self) -> bool {
         match self {

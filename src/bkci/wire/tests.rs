@@ -171,6 +171,47 @@ fn what_decides_about_a_retry_is_read_and_what_is_left_out_is_the_usual() {
 }
 
 #[test]
+fn what_a_reader_wants_to_know_of_a_build_is_read() {
+    let build = read(&detail()).expect("readable");
+    assert_eq!((build.may_stop, &build.branch, &build.commit, &build.message), (Some(true), &None, &None, &None));
+    assert_eq!((&build.canceled_by, build.stages[1].started), (&None, None));
+
+    let mut wire = detail();
+    let data = &mut wire["data"];
+    data["cancelBuildPerm"] = json!("false");
+    data["cancelUserId"] = json!("bob");
+    data["buildMsg"] = json!("nightly run");
+    data["material"] = json!([{"branchName": "side"},
+        {"branchName": "main", "newCommitComment": "Fix the tests\r\n\nThey failed.", "mainRepo": true}]);
+    data["model"]["stages"][1]["startEpoch"] = json!(1_766_400_001_000_i64);
+    data["model"]["stages"][1]["containers"][0]["elements"][0]["startEpoch"] = json!("1766400100000");
+    let build = read(&wire).expect("readable");
+    assert_eq!((build.may_stop, build.canceled_by.as_deref()), (Some(false), Some("bob")));
+    assert_eq!((build.branch.as_deref(), build.message.as_deref()), (Some("main"), Some("nightly run")));
+    assert_eq!(build.commit.as_deref(), Some("Fix the tests"), "the first line");
+    assert_eq!(build.stages[1].started, Some(Timestamp(1_766_400_001_000)));
+    assert_eq!(build.stages[1].jobs[0].tasks[0].started, Some(Timestamp(1_766_400_100_000)));
+    assert_eq!(build.digest(), read(&detail()).expect("readable").digest(), "none of it decides about a retry");
+
+    for odd in [json!("x"), json!([1]), json!({"webhookBranch": {}}), json!(7)] {
+        for field in ["material", "webhookInfo", "cancelBuildPerm", "cancelUserId", "buildMsg"] {
+            let mut wire = detail();
+            wire["data"][field] = odd.clone();
+            let build = read(&wire).expect("readable");
+            assert_eq!((build.branch, build.from_webhook), (None, field == "webhookInfo"), "{field}: {odd}");
+        }
+    }
+}
+
+#[test]
+fn only_true_says_that_it_was_done() {
+    assert_eq!(done(br#"{"status":0,"data":true}"#), Ok(()));
+    for bad in ["", r#","data":false"#, r#","data":null"#, r#","data":1"#, r#","data":{}"#, r#","data":"yes""#] {
+        assert!(done(format!(r#"{{"status":0{bad}}}"#).as_bytes()).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn controls_of_another_shape_are_as_good_as_absent() {
     let mut wire = detail();
     wire["data"]["errorInfoList"] = json!("none");
