@@ -7,6 +7,7 @@ pub mod listed;
 pub mod named;
 pub mod scope;
 pub mod status;
+pub mod watch;
 
 use std::fmt;
 use std::time::Duration;

@@ -3,15 +3,23 @@
 //! A reply is kept in a delivery's row until it was said, so it holds no secret and no interaction token. Every text in
 //! it that came from BK-CI or a person is as it came: whoever words it must neutralise it.
 
+mod log;
+pub mod notice;
 mod offers;
 mod outcomes;
+mod stop;
 mod typed;
+pub mod watches;
 
 use serde::{Deserialize, Serialize};
 
-pub use offers::{Change, Offer, Proposal, Unusable, Verb, Why};
+pub use log::{Log, Logged, NoLog};
+pub use notice::Notice;
+pub use offers::{Change, Offer, Proposal, Shown, Unusable, Verb, What, Why};
 pub use outcomes::{Failure, Outcome};
+pub use stop::StopOutcome;
 pub use typed::{Flag, Mistake, Slip};
+pub use watches::Watching;
 
 use crate::model::BuildRef;
 use crate::model::Timestamp;
@@ -19,6 +27,7 @@ use crate::model::ids::{OfferId, PipelineId, ProjectId, Uid, UserId};
 use crate::model::named::PipelineNamed;
 use crate::model::scope::{self, Scope};
 use crate::model::status::BuildStatus;
+use crate::model::watch::MessageRef;
 
 /// Something to be said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +41,39 @@ pub enum Reply {
         /// The button by which the person can ask for the same again.
         #[serde(default)]
         again: Option<OfferId>,
+        /// The message of this channel that shows how the build goes on, when it is another one.
+        #[serde(default)]
+        notice: Option<MessageRef>,
     },
+    /// How a build stands: the one message of a channel that is kept up to date, or what was asked for once.
+    Notice(Box<Notice>),
+    /// The end of a task's log.
+    Log(Box<Log>),
+    /// There is no task whose log could be shown.
+    NoLog {
+        /// Which build.
+        about: About,
+        /// Why.
+        why: NoLog,
+    },
+    /// What became of stopping a build.
+    Stop {
+        /// Which build, by whom.
+        about: About,
+        /// How it stands.
+        outcome: StopOutcome,
+    },
+    /// What somebody is told who adds, removes, lists or takes over a watch.
+    Watching(Box<Watching>),
+    /// A build is looked at again, as somebody else.
+    Followed {
+        /// Which build, by whom.
+        about: About,
+        /// As whom.
+        as_user: Uid,
+    },
+    /// A watch found nobody any more as whom it could look.
+    WatchPaused(notice::Paused),
     /// Nothing was sent, since the build or the part that was named cannot be retried.
     NotRetried {
         /// Which build.

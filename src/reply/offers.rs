@@ -55,6 +55,17 @@ pub enum Change {
     },
     /// Some part of it is in another state.
     Parts,
+    /// Somebody was first: the attempt that a notice was about is over.
+    First {
+        /// The latest attempt.
+        now: u32,
+        /// The person who had this bot start it.
+        user: Option<UserId>,
+        /// The UID that started it, where no such person is known and BK-CI says so.
+        uid: Option<String>,
+        /// How it stands.
+        status: BuildStatus,
+    },
 }
 
 /// Why a button does nothing.
@@ -70,6 +81,11 @@ pub enum Unusable {
         /// When that was.
         at: Timestamp,
     },
+    /// BK-CI does not retry builds that started so long ago.
+    TooOld {
+        /// Until when it did.
+        at: Timestamp,
+    },
     /// It was used.
     Used {
         /// By whom.
@@ -79,12 +95,44 @@ pub enum Unusable {
     Unknown,
 }
 
-/// A pair of buttons under a message: what pressing them would do, for whom, until when. A button itself says nothing
+/// Buttons and lists under a message: what pressing them would do, for whom, until when. A button itself says nothing
 /// but which offer it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// Made from its cause.
     pub id: OfferId,
+    /// What it is for.
+    pub what: What,
+    /// Who may use it; absent: everybody who may do what it offers.
+    pub asker: Option<UserId>,
+    /// Until when.
+    pub expires: Timestamp,
+    /// Who used it up.
+    pub used_by: Option<UserId>,
+}
+
+/// What an offer is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Exactly what was shown, once.
+    Shown(Shown),
+    /// Whatever can be done on a notice, as long as the build is at this attempt.
+    Notice {
+        /// Which build; no scope.
+        about: About,
+        /// The attempt the notice was about.
+        attempt: u32,
+    },
+    /// Looking for a paused watch, as oneself.
+    Watch {
+        /// Its id.
+        watch: String,
+    },
+}
+
+/// A retry that was shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
     /// Which build and which part; its scope is settled.
     pub about: About,
     /// The build's attempt when it was shown.
@@ -93,12 +141,8 @@ pub struct Offer {
     pub status: BuildStatus,
     /// Of everything that decides what would run (`Build::digest`).
     pub digest: String,
-    /// Who may use it; absent: everybody who may do what it offers.
-    pub asker: Option<UserId>,
-    /// Until when.
-    pub expires: Timestamp,
-    /// Who used it up.
-    pub used_by: Option<UserId>,
+    /// It was shown to one person who pressed on a notice: what becomes of it is that person's alone to read.
+    pub quiet: bool,
 }
 
 /// What a button of an offer is for.
@@ -110,11 +154,33 @@ pub enum Verb {
     Cancel,
     /// Do what came to nothing before; the answer is a message of its own, since the first one may still be corrected.
     Again,
+    /// On a notice: retry the failed jobs.
+    FailedJobs,
+    /// On a notice: retry the whole build.
+    Whole,
+    /// On a notice: retry from what is chosen.
+    From,
+    /// On a notice: skip what is chosen.
+    Skip,
+    /// On a notice: stop the build.
+    Stop,
+    /// Look for a paused watch.
+    TakeOver,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 3] = [Self::Run, Self::Cancel, Self::Again];
+    pub const ALL: [Self; 9] = [
+        Self::Run,
+        Self::Cancel,
+        Self::Again,
+        Self::FailedJobs,
+        Self::Whole,
+        Self::From,
+        Self::Skip,
+        Self::Stop,
+        Self::TakeOver,
+    ];
 
     /// As it stands in a button's `custom_id`.
     pub fn as_str(self) -> &'static str {
@@ -122,6 +188,12 @@ impl Verb {
             Self::Run => "run",
             Self::Cancel => "cancel",
             Self::Again => "again",
+            Self::FailedJobs => "failed",
+            Self::Whole => "all",
+            Self::From => "from",
+            Self::Skip => "skip",
+            Self::Stop => "stop",
+            Self::TakeOver => "take",
         }
     }
 }

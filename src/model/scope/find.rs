@@ -25,6 +25,7 @@ pub(super) enum Verb {
     Retry,
     Skip,
     FailedJobs,
+    Log,
 }
 
 impl<'a> Found<'a> {
@@ -94,8 +95,9 @@ impl<'a> Found<'a> {
     fn can_be(self, verb: Verb) -> bool {
         match (verb, self) {
             (_, Self::Template(..)) => false,
+            (Verb::Skip | Verb::Log, Self::Task(..)) => true,
+            (Verb::Log, Self::Stage(_) | Self::Job(..) | Self::Child(..)) => false,
             (Verb::Retry, _) | (_, Self::Stage(_)) => true,
-            (Verb::Skip, Self::Task(..)) => true,
             (Verb::FailedJobs, Self::Job(_, job)) => job.matrix,
             (Verb::Skip | Verb::FailedJobs, Self::Job(..) | Self::Child(..) | Self::Task(..)) => false,
         }
@@ -118,6 +120,39 @@ pub(super) fn parts(build: &Build) -> impl Iterator<Item = Found<'_>> {
         });
         std::iter::once(Found::Stage(stage)).chain(jobs)
     })
+}
+
+/// The tasks that ran or run, each with what can be found of its log: failed ones first, then those that run, in model
+/// order. Not the trigger's.
+pub fn ran(build: &Build) -> Vec<Part> {
+    let rank = |status: BuildStatus| match () {
+        () if status == BuildStatus::Skip => None,
+        () if failed_or_canceled(Some(status)) => Some(0),
+        () if status.is_running() => Some(1),
+        () => status.is_finished().then_some(2),
+    };
+    let tasks = parts(build).filter(|part| matches!(part, Found::Task(..)) && !is_trigger(build, *part));
+    let mut ranked: Vec<(i32, Found<'_>)> = tasks.filter_map(|task| Some((rank(task.status()?)?, task))).collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, task)| task.part()).collect()
+}
+
+/// The task whose log somebody wants: named as for a retry, else the first that failed, else the one that runs. `None`:
+/// what was named is no task, or none was named and there is none.
+///
+/// # Errors
+/// Nothing is called so, or several things are.
+pub fn logged<'a>(build: &'a Build, named: Option<&str>) -> Result<Option<(&'a Stage, &'a Job, &'a Task)>, Refusal> {
+    let task = |found: Found<'a>| match found {
+        Found::Task(stage, job, task) => Some((stage, job, task)),
+        Found::Stage(_) | Found::Job(..) | Found::Child(..) | Found::Template(..) => None,
+    };
+    if let Some(named) = named {
+        return one_of(build, named.trim(), Verb::Log).map(task);
+    }
+    let failed = build.failures().into_iter().find_map(|place| place.task).map(|(id, _)| id);
+    let failed = failed.and_then(|id| parts(build).find(|part| part.id() == id).and_then(task));
+    Ok(failed.or_else(|| build.running_step()))
 }
 
 /// What was named: by id, else by an id that the user chose, else by name.

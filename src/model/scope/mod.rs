@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::build::{Build, Job, Stage, Task, failed_or_canceled};
+pub use find::{logged, ran};
 pub use refusal::{Kind, Part, Refusal};
 pub use resolve::{retryable, skippable};
 pub use runs::{Fate, Plan, PlannedJob, PlannedStage, PlannedTask, what_runs};
@@ -188,4 +189,4 @@ impl Scope {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::model) mod tests;

@@ -6,11 +6,23 @@ use BuildStatus as S;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
-pub(super) fn task(id: &str, status: Option<BuildStatus>) -> Task {
+pub(in crate::model) fn task(id: &str, status: Option<BuildStatus>) -> Task {
     let (id, name) = (id.to_owned(), format!("task {id}"));
     let (can_retry, can_skip, options) = (failed_or_canceled(status), false, Options::default());
-    let (step_id, starts_by_hand, waits_for_a_person, took, error) = (None, 0, false, None, None);
-    Task { id, step_id, name, status, can_retry, can_skip, options, starts_by_hand, waits_for_a_person, took, error }
+    Task {
+        id,
+        step_id: None,
+        name,
+        status,
+        can_retry,
+        can_skip,
+        options,
+        starts_by_hand: 0,
+        waits_for_a_person: false,
+        started: None,
+        took: None,
+        error: None,
+    }
 }
 
 /// What a person may skip after it failed (bkci-api 7.2).
@@ -19,7 +31,7 @@ pub(super) fn skippable_task(id: &str) -> Task {
     Task { can_skip: true, options, ..task(id, Some(S::Failed)) }
 }
 
-pub(super) fn job(id: &str, status: BuildStatus, tasks: Vec<Task>) -> Job {
+pub(in crate::model) fn job(id: &str, status: BuildStatus, tasks: Vec<Task>) -> Job {
     Job {
         id: id.into(),
         job_id: None,
@@ -38,7 +50,7 @@ pub(super) fn job(id: &str, status: BuildStatus, tasks: Vec<Task>) -> Job {
 }
 
 /// A matrix whose children have the tasks of `tasks`, with ids of their own.
-pub(super) fn matrix(id: &str, tasks: Vec<Task>, children: &[BuildStatus]) -> Job {
+pub(in crate::model) fn matrix(id: &str, tasks: Vec<Task>, children: &[BuildStatus]) -> Job {
     let status = children.iter().copied().find(|status| status.is_failure()).unwrap_or(S::Succeed);
     let child = |(index, status): (usize, &BuildStatus)| {
         let own = |task: &Task| Task { id: format!("{}-{index}", task.id), status: Some(*status), ..task.clone() };
@@ -49,7 +61,7 @@ pub(super) fn matrix(id: &str, tasks: Vec<Task>, children: &[BuildStatus]) -> Jo
     Job { matrix: true, children, ..job(id, status, tasks) }
 }
 
-pub(super) fn stage(id: &str, status: Option<BuildStatus>, jobs: Vec<Job>) -> Stage {
+pub(in crate::model) fn stage(id: &str, status: Option<BuildStatus>, jobs: Vec<Job>) -> Stage {
     Stage {
         id: id.into(),
         name: format!("name of {id}"),
@@ -60,6 +72,7 @@ pub(super) fn stage(id: &str, status: Option<BuildStatus>, jobs: Vec<Job>) -> St
         conditional: false,
         fast_kill: false,
         gated: false,
+        started: None,
         took: None,
         jobs,
     }
@@ -69,7 +82,7 @@ pub(super) fn finally(id: &str, status: BuildStatus, jobs: Vec<Job>) -> Stage {
     Stage { finally: true, can_retry: false, ..stage(id, Some(status), jobs) }
 }
 
-pub(super) fn build(status: BuildStatus, stages: Vec<Stage>) -> Build {
+pub(in crate::model) fn build(status: BuildStatus, stages: Vec<Stage>) -> Build {
     let trigger = job("0", S::Succeed, vec![task("T-1-1-1", Some(S::Succeed))]);
     let trigger = stage("stage-1", Some(S::Succeed), vec![trigger]);
     Build {
@@ -83,6 +96,11 @@ pub(super) fn build(status: BuildStatus, stages: Vec<Stage>) -> Build {
         ended: status.is_finished().then_some(Timestamp(2_000)),
         read_at: Timestamp(3_000),
         from_webhook: false,
+        branch: None,
+        commit: None,
+        message: None,
+        may_stop: None,
+        canceled_by: None,
         starters: vec!["alice".into()],
         errors: Vec::new(),
         stages: std::iter::once(trigger).chain(stages).collect(),
@@ -273,6 +291,23 @@ fn nothing_is_offered_that_would_be_refused() {
     assert_eq!(ids(retryable(&running)), Vec::<String>::new(), "its stage does not run");
 }
 
+#[test]
+fn the_tasks_that_ran_are_told_with_the_failed_ones_first() {
+    let tasks = vec![
+        task("e-done", Some(S::Succeed)),
+        task("e-skipped", Some(S::Skip)),
+        task("e-runs", Some(S::Running)),
+        task("e-waits", Some(S::Queue)),
+        task("e-later", None),
+        task("e-unexec", Some(S::Unexec)),
+        task("e-stopped", Some(S::Canceled)),
+    ];
+    let split = matrix("3", vec![task("e-m", None)], &[S::Succeed, S::ExecTimeout]);
+    let stages = vec![stage("stage-2", Some(S::Failed), vec![job("2", S::Failed, tasks), split])];
+    let ids: Vec<String> = ran(&build(S::Failed, stages)).into_iter().map(|part| part.id).collect();
+    assert_eq!(ids, ["e-stopped", "e-m-1", "e-runs", "e-done", "e-m-0"], "neither a matrix's own nor the trigger's");
+}
+
 fn plan(build: &Build, wanted: Wanted) -> Plan {
     what_runs(build, &Scope::resolve(build, &wanted).expect("it resolves"))
 }
@@ -349,6 +384,11 @@ fn a_digest_stands_for_what_would_run_and_not_for_the_moment_of_the_read() {
     assert_eq!((digest.len(), digest.chars().all(|c| c.is_ascii_hexdigit())), (32, true));
     let later = Build { read_at: Timestamp(9_000), pipeline_name: "renamed".into(), ..build.clone() };
     assert_eq!(later.digest(), digest);
+    let told = Build { branch: Some("main".into()), commit: Some("fix".into()), message: Some("m".into()), ..later };
+    let mut told = Build { may_stop: Some(true), canceled_by: Some("bob".into()), ..told };
+    told.stages[1].started = Some(Timestamp(1));
+    told.stages[1].jobs[1].tasks[1].started = Some(Timestamp(1));
+    assert_eq!(told.digest(), digest, "who says what of it, and when, changes nothing");
     let changes: [fn(&mut Build); 9] = [
         |b| b.execute_count = 2,
         |b| b.status = S::Canceled,
