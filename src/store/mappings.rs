@@ -1,5 +1,7 @@
 //! Discord user ↔ DevOps UID. One UID per Discord user; a UID may belong to several users, which is shown.
 
+use std::collections::HashSet;
+
 use anyhow::Context as _;
 
 use super::{Store, Tx, execute, fetch, read};
@@ -45,6 +47,16 @@ impl Store {
         let sql = "SELECT user_id FROM mapping WHERE uid = $1 AND user_id <> $2 ORDER BY user_id";
         let rows = read!(self, (i64,), sql, uid.as_str(), user.as_i64()).context("reading mappings by UID")?;
         Ok(rows.into_iter().map(|row| UserId::from_i64(row.0)).collect())
+    }
+
+    /// Everybody who acts as a UID.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn people_of(&self, uid: &Uid) -> anyhow::Result<HashSet<UserId>> {
+        let rows = read!(self, (i64,), "SELECT user_id FROM mapping WHERE uid = $1", uid.as_str());
+        let rows = rows.with_context(|| format!("looking for who acts as {uid}"))?;
+        Ok(rows.into_iter().map(|(user,)| UserId::from_i64(user)).collect())
     }
 
     /// Every mapping, by UID.

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Store, Tx, claim, execute};
+use super::{Store, Tx, claim, execute, fetch};
 use crate::commands::{Answer, Command, Origin, Request};
 use crate::model::ids::{InteractionId, MessageId};
 use crate::model::{Actor, Locale, Place, Timestamp};
@@ -137,6 +137,26 @@ impl Store {
         tx.commit().await?;
         Ok(forgotten)
     }
+}
+
+/// Where an interaction was answered.
+pub(crate) struct Answered {
+    /// Server and channel.
+    pub(crate) place: Place,
+    /// The server's language.
+    pub(crate) locale: Locale,
+    /// Only the asker sees the answer.
+    pub(crate) private: bool,
+}
+
+/// Where an interaction is answered.
+pub(crate) async fn answered(tx: &mut Tx, interaction: InteractionId) -> anyhow::Result<Answered> {
+    let sql = "SELECT request, private, guild_locale FROM receipt WHERE interaction = $1";
+    let row = fetch!(tx, (String, bool, String), sql, interaction.as_i64());
+    let row = row.with_context(|| format!("reading the receipt of {interaction}"))?;
+    let (request, private, locale) = row.with_context(|| format!("{interaction} has no receipt"))?;
+    let kept: Kept = serde_json::from_str(&request).with_context(|| format!("reading receipt {interaction}"))?;
+    Ok(Answered { place: kept.place, locale: Locale::from_discord(&locale), private })
 }
 
 /// Nothing more will be said to an interaction.
