@@ -39,6 +39,10 @@ pub struct Wake {
     pub receipts: Arc<Notify>,
     /// For `operations`.
     pub operations: Arc<Notify>,
+    /// For `operations::hooks`.
+    pub hooks: Arc<Notify>,
+    /// For `follower`.
+    pub follower: Arc<Notify>,
     /// For `outbox`.
     pub outbox: Arc<Notify>,
 }

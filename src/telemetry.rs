@@ -95,6 +95,8 @@ pub struct Metrics {
     undecodable: Counter<u64, AtomicU64>,
     operations: Family<ByOutcome, Counter>,
     deliveries: Family<ByOutcome, Counter>,
+    callbacks: Family<ByOutcome, Counter>,
+    looks: Family<ByOutcome, Counter>,
     bkci_requests: Family<Call, Counter>,
     bkci_durations: Family<Call, Histogram, fn() -> Histogram>,
     rate_limits: Gauge<i64, AtomicI64>,
@@ -110,6 +112,10 @@ impl Metrics {
         registry.register("interactions_undecodable", "Interactions that could not be decoded", undecodable.clone());
         registry.register("operations", "Wishes that BK-CI was asked for, by how they stand", operations.clone());
         registry.register("deliveries", "Texts said on Discord, by what became of them", deliveries.clone());
+        let callbacks = Family::default();
+        registry.register("callbacks", "Callbacks of BK-CI, by what became of them", callbacks.clone());
+        let looks = Family::default();
+        registry.register("looks", "Looks at followed and watched pipelines, by how they ended", looks.clone());
         let bkci_requests = Family::default();
         let bkci_durations: Family<_, _, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(CALL_TAKES_S));
@@ -119,7 +125,18 @@ impl Metrics {
         registry.register("store_transactions", "Transactions that changed rows", transactions);
         let rate_limits = Gauge::default();
         registry.register("discord_rate_limits", "Routes whose rate limits are remembered", rate_limits.clone());
-        Self { registry, interactions, undecodable, operations, deliveries, bkci_requests, bkci_durations, rate_limits }
+        Self {
+            registry,
+            interactions,
+            undecodable,
+            operations,
+            deliveries,
+            callbacks,
+            looks,
+            bkci_requests,
+            bkci_durations,
+            rate_limits,
+        }
     }
 
     /// An interaction arrived.
@@ -137,9 +154,19 @@ impl Metrics {
         self.operations.get_or_create(&ByOutcome { outcome }).inc();
     }
 
+    /// A pipeline was looked at for what is followed and watched.
+    pub fn look(&self, outcome: &'static str) {
+        self.looks.get_or_create(&ByOutcome { outcome }).inc();
+    }
+
     /// A text was said, postponed or given up.
     pub fn delivery(&self, outcome: &'static str) {
         self.deliveries.get_or_create(&ByOutcome { outcome }).inc();
+    }
+
+    /// BK-CI told something by itself.
+    pub fn callback(&self, outcome: &'static str) {
+        self.callbacks.get_or_create(&ByOutcome { outcome }).inc();
     }
 
     /// A call of BK-CI has ended.

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 
 /// How often rows are looked at when nobody rings.
-const POLL: Duration = Duration::from_secs(1);
+pub const POLL: Duration = Duration::from_secs(1);
 
 /// First wait after an error; doubles up to [`BACK_OFF_TO`].
 const BACK_OFF_FROM: Duration = Duration::from_millis(200);
@@ -19,12 +19,28 @@ const BACK_OFF_FROM: Duration = Duration::from_millis(200);
 /// Longest wait after an error.
 const BACK_OFF_TO: Duration = Duration::from_secs(10);
 
-/// Runs `step` until `shutdown`. A step that is under way is finished.
-pub async fn run<S, F>(name: &'static str, bell: Arc<Notify>, clock: Clock, shutdown: CancellationToken, step: S)
+/// A worker: what it is called, and when it looks for work.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// For logs.
+    pub name: &'static str,
+    /// Rings when there is work.
+    pub bell: Arc<Notify>,
+    /// How often it looks when nobody rings.
+    pub poll: Duration,
+    /// What time it is.
+    pub clock: Clock,
+    /// Ends it.
+    pub shutdown: CancellationToken,
+}
+
+/// Runs `step` until the worker is to end. A step that is under way is finished.
+pub async fn run<S, F>(worker: Worker, step: S)
 where
     S: Fn() -> F,
     F: Future<Output = anyhow::Result<bool>>,
 {
+    let Worker { name, bell, poll, clock, shutdown } = worker;
     let mut wait = BACK_OFF_FROM;
     while !shutdown.is_cancelled() {
         // A panic ends the step, not the worker: others wait for it.
@@ -38,7 +54,7 @@ where
                 wait = BACK_OFF_FROM;
                 tokio::select! {
                     () = bell.notified() => {}
-                    () = clock.sleep(POLL) => {}
+                    () = clock.sleep(poll) => {}
                     () = shutdown.cancelled() => {}
                 }
             }
@@ -77,7 +93,8 @@ mod tests {
                 }
             }
         };
-        run("test", Arc::default(), Clock::default(), stop, step).await;
+        let (bell, clock) = (Arc::default(), Clock::default());
+        run(Worker { name: "test", bell, poll: POLL, clock, shutdown: stop }, step).await;
         assert_eq!(steps.load(Ordering::Relaxed), 3);
     }
 }
