@@ -4,13 +4,18 @@
 //! answer is private. [`Opened::decide`] may read BK-CI, and changes nothing anywhere. [`record`] writes the decision
 //! as rows, in one transaction. Nothing here speaks on Discord or changes BK-CI.
 
+mod build;
 pub mod complete;
 mod help;
+mod log;
 mod mapping;
 mod named;
+mod notice;
+mod options;
 mod press;
 pub mod retry;
 pub mod spoken;
+pub mod watch;
 pub mod words;
 
 use std::time::Duration;
@@ -22,10 +27,12 @@ use crate::app::App;
 use crate::model::ids::{InteractionId, MessageId, OfferId, Uid, UserId};
 use crate::model::{Actor, Locale, Place, Timestamp};
 use crate::policy;
-use crate::reply::{Mistake, Offer, Outcome, Reply, Verb, Why};
+use crate::reply::{Mistake, Offer, Outcome, Reply, StopOutcome, Verb, Why};
 use crate::store::deliveries::Text;
-use crate::store::operations::{self, Intention, Wish};
-use crate::store::{Tx, deliveries, mappings, offers, receipts};
+use crate::store::operations::{self, Deed, Intention, StopWish, Wish};
+use crate::store::{Tx, deliveries, follows, mappings, offers, receipts};
+
+pub use options::{BuildOptions, LogOptions, RetryOptions, WatchOptions};
 
 /// A wish that is older is not carried out without asking again (house 4.3).
 pub const FRESH: Duration = Duration::from_secs(30);
@@ -146,12 +153,32 @@ pub enum Command {
     Whoami,
     /// `/help`
     Help,
-    /// A button of an offer.
+    /// `/build status`
+    BuildStatus(BuildOptions),
+    /// `/build log`
+    BuildLog(LogOptions),
+    /// `/build stop`
+    BuildStop(BuildOptions),
+    /// `/watch add`
+    WatchAdd(WatchOptions),
+    /// `/watch remove`
+    WatchRemove {
+        /// English name of the project.
+        project: String,
+        /// Name or `p-…`
+        pipeline: String,
+    },
+    /// `/watch list`
+    WatchList,
+    /// A button of an offer, or a choice from a list of one.
     Press {
         /// Which button.
         verb: Verb,
         /// Of which offer.
         offer: OfferId,
+        /// What was chosen from a list.
+        #[serde(default)]
+        chosen: Option<String>,
     },
     /// Words that are no command.
     Mistaken {
@@ -173,31 +200,16 @@ impl Command {
             Self::MappingList { .. } => "mapping list",
             Self::Whoami => "whoami",
             Self::Help => "help",
+            Self::BuildStatus(_) => "build status",
+            Self::BuildLog(_) => "build log",
+            Self::BuildStop(_) => "build stop",
+            Self::WatchAdd(_) => "watch add",
+            Self::WatchRemove { .. } => "watch remove",
+            Self::WatchList => "watch list",
             Self::Press { verb, .. } => verb.as_str(),
             Self::Mistaken { .. } => "mistaken",
         }
     }
-}
-
-/// The options of `/retry`, as typed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RetryOptions {
-    /// English name of the project.
-    pub project: String,
-    /// Name or `p-…`
-    pub pipeline: String,
-    /// `b-…`, a number, `latest` or a link.
-    pub build: String,
-    /// Retry from this task or stage.
-    pub task: Option<String>,
-    /// Skip this failed task, or this stage's failed tasks.
-    pub skip: Option<String>,
-    /// Only failed jobs: of the stage or matrix that `task` names, else of the stage that failed.
-    #[serde(default)]
-    pub failed_jobs: bool,
-    /// Only show what would run, and offer to run it.
-    #[serde(default)]
-    pub preview: bool,
 }
 
 /// A request, looked at together with our own rows.
@@ -213,6 +225,9 @@ enum Next {
     Settled(Box<Decision>),
     Retry(Box<retry::Wanted>),
     Press(Box<press::Pressed>),
+    Watch(Box<watch::Wanted>),
+    Notice(Box<notice::Pressed>),
+    Build(Box<build::Wanted>),
 }
 
 /// What a command comes to.
@@ -233,12 +248,18 @@ pub enum Action {
     Retry(Box<retry::Planned>),
     /// Retry it as an offer said, which is used up with it.
     Accept(OfferId, Box<retry::Planned>),
+    /// Stop a build at BK-CI.
+    Stop(Box<StopWish>),
     /// Use an offer up without doing anything, and say so.
     Decline(OfferId, Reply),
+    /// Look at a build as oneself from now on, and say so.
+    Follow(Box<notice::Following>),
     /// Add or change a mapping, and say so.
     SetMapping(UserId, Uid, Reply),
     /// Remove a mapping, and say so.
     RemoveMapping(UserId, Reply),
+    /// Add, remove or take over a watch, and say so.
+    Watch(Box<watch::Act>),
 }
 
 /// What the caller goes on with after a decision was recorded.
@@ -276,7 +297,13 @@ async fn look(app: &App, request: &Request) -> anyhow::Result<Opened> {
         Command::MappingList { filter } => mapping::list(app, request, filter.clone()).await,
         Command::Whoami => help::whoami(app, request).await,
         Command::Help => help::help(app, request).await,
-        Command::Press { verb, offer } => press::open(app, request, *verb, offer).await,
+        Command::BuildStatus(options) => build::status(app, request, options).await,
+        Command::BuildLog(options) => build::log(app, request, options).await,
+        Command::BuildStop(options) => build::stop(app, request, options).await,
+        Command::WatchAdd(options) => watch::add(app, request, options).await,
+        Command::WatchRemove { project, pipeline } => watch::remove(app, request, (project, pipeline)).await,
+        Command::WatchList => watch::list(app, request).await,
+        Command::Press { verb, offer, chosen } => press::open(app, request, (*verb, chosen.as_deref()), offer).await,
         Command::Mistaken { typed, mistake } => {
             Ok(private(Reply::Mistaken { typed: typed.clone(), mistake: *mistake }))
         }
@@ -302,6 +329,9 @@ impl Opened {
             Next::Settled(decision) => *decision,
             Next::Retry(wanted) => retry::decide(app, *wanted).await,
             Next::Press(pressed) => press::decide(app, *pressed).await,
+            Next::Watch(wanted) => watch::decide(app, *wanted).await,
+            Next::Notice(pressed) => notice::decide(app, *pressed).await,
+            Next::Build(wanted) => build::decide(app, *wanted).await,
         }
     }
 }
@@ -331,24 +361,28 @@ pub async fn record(app: &App, receipt: &receipts::Claimed, decision: Decision) 
             say(&mut tx, cause, &reply, now).await?
         }
         Decision::Do(_) if stale => say(&mut tx, cause, &Reply::NothingDone, now).await?,
-        Decision::Do(Action::Retry(planned)) => intend(app, &mut tx, receipt, &planned.wish).await?,
+        Decision::Do(Action::Retry(planned)) => retry(app, &mut tx, receipt, planned.wish).await?,
         Decision::Do(Action::Accept(offer, planned)) => {
             if !offers::take(&mut tx, &offer, receipt.request.actor.user, now).await? {
                 return used_before(tx, cause).await;
             }
-            let recorded = intend(app, &mut tx, receipt, &planned.wish).await?;
-            if planned.wish.posted && matches!(recorded, Recorded::Operation(_)) {
-                let text = Text { cause, post: false, reply: &Reply::PreviewClosed, closing: false };
-                deliveries::offer(&mut tx, text, now).await?;
-            }
-            recorded
+            retry(app, &mut tx, receipt, planned.wish).await?
         }
+        Decision::Do(Action::Stop(wish)) => intend(app, &mut tx, receipt, Deed::Stop(*wish)).await?,
         Decision::Do(Action::Decline(offer, reply)) => {
             if !offers::take(&mut tx, &offer, receipt.request.actor.user, now).await? {
                 return used_before(tx, cause).await;
             }
             say(&mut tx, cause, &reply, now).await?
         }
+        Decision::Do(Action::Follow(following)) => {
+            let notice::Following { about, as_user, attempt } = *following;
+            let wanted = follows::Wanted { build: &about.build, as_user: &as_user, user: about.asked_by, attempt };
+            follows::want(&mut tx, &wanted, now).await?;
+            app.wake.follower.notify_one();
+            say(&mut tx, cause, &Reply::Followed { about, as_user }, now).await?
+        }
+        Decision::Do(Action::Watch(act)) => watch::record(app, &mut tx, receipt, *act).await?,
         Decision::Do(Action::SetMapping(user, uid, reply)) => {
             mappings::set_mapping(&mut tx, user, &uid, Some(receipt.request.actor.user), now).await?;
             say(&mut tx, cause, &reply, now).await?
@@ -378,15 +412,36 @@ pub async fn reading(app: &App, receipt: &receipts::Claimed) -> anyhow::Result<O
     Ok(delivery)
 }
 
-async fn intend(app: &App, tx: &mut Tx, receipt: &receipts::Claimed, wish: &Wish) -> anyhow::Result<Recorded> {
-    let (cause, now) = (receipt.request.interaction, app.clock.now());
-    match operations::intend(tx, cause, wish, receipt.received, (now, app.operation_lease())).await? {
-        Intention::Ours(operation) => Ok(Recorded::Operation(operation)),
-        Intention::First { by, accepted } => {
-            let outcome = Outcome::AlreadyAsked { first: by, accepted };
-            say(tx, cause, &Reply::Retry { about: wish.about.clone(), outcome, again: None }, now).await
-        }
+/// What becomes of a wish that is told in a message of its own is announced in its answer.
+async fn retry(app: &App, tx: &mut Tx, receipt: &receipts::Claimed, wish: Wish) -> anyhow::Result<Recorded> {
+    let posted = wish.posted;
+    let recorded = intend(app, tx, receipt, Deed::Retry(wish)).await?;
+    if posted && matches!(recorded, Recorded::Operation(_)) {
+        let cause = receipt.request.interaction;
+        let text = Text { cause, post: false, reply: &Reply::PreviewClosed, closing: false };
+        deliveries::offer(tx, text, app.clock.now()).await?;
     }
+    Ok(recorded)
+}
+
+async fn intend(app: &App, tx: &mut Tx, receipt: &receipts::Claimed, deed: Deed) -> anyhow::Result<Recorded> {
+    let (cause, now) = (receipt.request.interaction, app.clock.now());
+    let (first, accepted, since) =
+        match operations::intend(tx, cause, deed.clone(), receipt.received, (now, app.operation_lease())).await? {
+            Intention::Ours(operation) => return Ok(Recorded::Operation(operation)),
+            Intention::First { by, accepted, since } => (by, accepted, since),
+        };
+    let reply = match deed {
+        Deed::Retry(wish) => {
+            let outcome = Outcome::AlreadyAsked { first, accepted };
+            Reply::Retry { about: wish.about, outcome, again: None, notice: None }
+        }
+        Deed::Stop(wish) => {
+            let again_in_s = operations::STOP_AGAIN_AFTER.saturating_sub(now.since(since)).as_secs();
+            Reply::Stop { about: wish.about, outcome: StopOutcome::AlreadyAsked { first, accepted, again_in_s } }
+        }
+    };
+    say(tx, cause, &reply, now).await
 }
 
 /// The same button was pressed twice at once. The message it stands on says, or will say, what the first press came to:

@@ -1,14 +1,16 @@
 //! From a project, a pipeline and a build as somebody typed them to one build. Nothing is guessed: a name or a number that
 //! does not lead to exactly one is told back.
 
+use crate::app::App;
 use crate::bkci::{BuildFound, BuildsOf, Client, PAGES, PipelineFound, PipelinesOf};
 use crate::model::BuildRef;
+use crate::model::build::Build;
 use crate::model::ids::{BuildId, PipelineId, ProjectId, Uid};
 use crate::model::listed;
 use crate::model::named::{BuildNamed, PipelineNamed};
 use crate::reply::{Reply, RetryOption, Unfound};
 
-use super::retry::failure;
+use super::retry::{self, failure};
 
 /// At most so many pipelines are told of.
 const SIMILAR: usize = 5;
@@ -27,7 +29,6 @@ impl Named {
     /// # Errors
     /// What to say: an option is not of its form, or a link leads elsewhere than the other options.
     pub(super) fn read(project: &str, pipeline: &str, build: &str) -> Result<Self, Box<Reply>> {
-        let malformed = |option, given: &str| Box::new(Reply::Malformed { option, given: given.to_owned() });
         let named = Self {
             project: project.parse().map_err(|_| malformed(RetryOption::Project, project))?,
             pipeline: PipelineNamed::read(pipeline).map_err(|_| malformed(RetryOption::Pipeline, pipeline))?,
@@ -61,6 +62,16 @@ impl Named {
             BuildNamed::Number(number) => self.numbered(bkci, builds, *number).await?,
         };
         Ok(BuildRef { project: self.project.clone(), pipeline, build })
+    }
+
+    /// The build, found and read as that user.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub(super) async fn read_build(&self, app: &App, uid: &Uid) -> Result<(BuildRef, Build), Box<Reply>> {
+        let named = self.find(&app.bkci, uid).await?;
+        let build = retry::read(app, uid, &named).await?;
+        Ok((named, build))
     }
 
     async fn pipeline_named(&self, bkci: &Client, uid: &Uid, name: &str) -> Result<PipelineId, Box<Reply>> {
@@ -104,6 +115,28 @@ impl Named {
     }
 }
 
+/// What to say of an option that is not of its form.
+pub(super) fn malformed(option: RetryOption, given: &str) -> Box<Reply> {
+    Box::new(Reply::Malformed { option, given: given.to_owned() })
+}
+
 fn few(pipelines: Vec<listed::Pipeline>) -> Vec<(PipelineId, String)> {
     pipelines.into_iter().take(SIMILAR).map(|pipeline| (pipeline.id, pipeline.name)).collect()
+}
+
+/// A pipeline alone, as that user finds it. An id is taken as it is: nothing is read for it.
+///
+/// # Errors
+/// What to say. Nothing was changed.
+pub(super) async fn pipeline(
+    bkci: &Client,
+    uid: &Uid,
+    (project, named): (&ProjectId, &PipelineNamed),
+) -> Result<PipelineId, Box<Reply>> {
+    let name = match named {
+        PipelineNamed::Id(id) => return Ok(id.clone()),
+        PipelineNamed::Name(name) => name,
+    };
+    let latest = Named { project: project.clone(), pipeline: named.clone(), build: BuildNamed::Latest };
+    latest.pipeline_named(bkci, uid, name).await
 }

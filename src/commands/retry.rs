@@ -21,12 +21,27 @@ const OFFERED_FOR: Duration = Duration::from_mins(15);
 /// What a mapped person wants retried; what they named is well formed, nothing was looked up.
 #[derive(Debug)]
 pub struct Wanted {
-    cause: InteractionId,
     named: Named,
-    part: scope::Wanted,
-    as_user: Uid,
-    asked_by: UserId,
-    preview: Option<Answer>,
+    asked: Asked,
+}
+
+/// Which part of a build somebody wants retried, and how.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The interaction it came from.
+    pub(super) cause: InteractionId,
+    /// As named.
+    pub(super) part: scope::Wanted,
+    /// As whom.
+    pub(super) as_user: Uid,
+    /// Who.
+    pub(super) asked_by: UserId,
+    /// It is only shown first, there.
+    pub(super) preview: Option<Answer>,
+    /// It was asked for on a notice, which shows what becomes of it.
+    pub(super) quiet: bool,
+    /// It was asked for in private, and what becomes of it is told in public.
+    pub(super) posted: bool,
 }
 
 /// A settled wish, and what it would run.
@@ -50,7 +65,9 @@ pub(super) async fn open(app: &App, request: &Request, options: &RetryOptions) -
                 Origin::Command | Origin::Button { .. } => Answer::Private,
                 Origin::Message => Answer::Public,
             });
-            let wanted = Wanted { cause, named, part, as_user: mapping.uid, asked_by: user, preview };
+            let asked =
+                Asked { cause, part, as_user: mapping.uid, asked_by: user, preview, quiet: false, posted: false };
+            let wanted = Wanted { named, asked };
             let answer = preview.unwrap_or(Answer::Public);
             Opened { answer, next: Next::Retry(Box::new(wanted)) }
         }
@@ -80,34 +97,25 @@ pub(super) async fn read(app: &App, uid: &Uid, named: &BuildRef) -> Result<Build
 }
 
 /// Finds the build that was named, reads it as the person's UID and settles what exactly would run.
-pub(super) async fn decide(app: &App, wanted: Wanted) -> Decision {
-    let found = match wanted.named.find(&app.bkci, &wanted.as_user).await {
-        Ok(named) => read(app, &wanted.as_user, &named).await.map(|build| (named, build)),
-        Err(reply) => Err(reply),
-    };
-    let (named, build) = match found {
-        Ok(found) => found,
-        Err(reply) => return Decision::Say(*reply),
-    };
-    let link = app.bkci.build_page(&named, None);
-    settle(wanted, &build, (named, link), (app.settings.retry.confirm, app.clock.now()))
+pub(super) async fn decide(app: &App, Wanted { named, asked }: Wanted) -> Decision {
+    match named.read_build(app, &asked.as_user).await {
+        Ok((named, build)) => settle(asked, &build, named, app),
+        Err(reply) => Decision::Say(*reply),
+    }
 }
 
-fn settle(
-    wanted: Wanted,
-    build: &Build,
-    (named, link): (BuildRef, Option<String>),
-    (confirm, now): (Confirm, Timestamp),
-) -> Decision {
-    let mut about = About {
-        build: named,
-        pipeline_name: build.pipeline_name.clone(),
-        number: build.number,
-        scope: None,
-        asked_by: wanted.asked_by,
-        link,
-    };
-    let scope = match Scope::resolve(build, &wanted.part) {
+/// Which build it is, by whom it was asked for; no scope.
+pub(super) fn about(app: &App, (named, build): (BuildRef, &Build), asked_by: UserId) -> About {
+    let link = app.bkci.build_page(&named, None);
+    let (pipeline_name, number) = (build.pipeline_name.clone(), build.number);
+    About { build: named, pipeline_name, number, scope: None, asked_by, link }
+}
+
+/// Settles what exactly would run of a build that was read, and whether somebody has to agree first.
+pub(super) fn settle(asked: Asked, build: &Build, named: BuildRef, app: &App) -> Decision {
+    let (confirm, now) = (app.settings.retry.confirm, app.clock.now());
+    let mut about = about(app, (named, build), asked.asked_by);
+    let scope = match Scope::resolve(build, &asked.part) {
         Ok(scope) => scope,
         Err(refusal) => return Decision::Say(Reply::NotRetried { about, refusal, status: build.status }),
     };
@@ -118,14 +126,15 @@ fn settle(
         Confirm::Risky => risk,
     };
     about.scope = Some(scope.clone());
-    let planned = Planned { plan: what_runs(build, &scope), wish: Wish::new(about, wanted.as_user, build) };
-    let why = match wanted.preview {
+    let wish = Wish { quiet: asked.quiet, posted: asked.posted, ..Wish::new(about, asked.as_user, build) };
+    let planned = Planned { plan: what_runs(build, &scope), wish };
+    let why = match asked.preview {
         None if why.is_none() => return Decision::Do(Action::Retry(Box::new(planned))),
         None => why,
         Some(answer) if answer.is_private() => None,
         Some(_) => why.or(Some(Why::Preview)),
     };
-    let (reply, offer) = propose(planned, wanted.cause, (why, now));
+    let (reply, offer) = propose(planned, asked.cause, (why, now));
     Decision::Propose(reply, Box::new(offer))
 }
 

@@ -155,11 +155,17 @@ mod tests {
             number,
             status,
             begun: Some(Timestamp(1_000)),
+            ended: None,
+            updated: None,
             read_at: Some(Timestamp(61_000)),
             branch: Some("main".into()),
+            commit: None,
             message: None,
             start_user: Some("alice".into()),
+            from_webhook: false,
             execute_count: None,
+            stages: Vec::new(),
+            errors: Vec::new(),
         }
     }
 
@@ -218,7 +224,7 @@ mod tests {
 
     fn task(id: &str, status: S, error: Option<Problem>) -> Task {
         let (id, name, status) = (id.to_owned(), id.to_owned(), Some(status));
-        let (step_id, took, options) = (None, None, Options::default());
+        let (step_id, started, took, options) = (None, None, None, Options::default());
         let (can_retry, can_skip, waits_for_a_person, starts_by_hand) = (true, false, false, 0);
         Task {
             id,
@@ -230,6 +236,7 @@ mod tests {
             options,
             starts_by_hand,
             waits_for_a_person,
+            started,
             took,
             error,
         }
@@ -280,6 +287,7 @@ mod tests {
             conditional: false,
             fast_kill: false,
             gated: false,
+            started: None,
             took: None,
             jobs,
         };
@@ -294,6 +302,11 @@ mod tests {
             ended: None,
             read_at: Timestamp(1),
             from_webhook: false,
+            branch: None,
+            commit: None,
+            message: None,
+            may_stop: None,
+            canceled_by: None,
             starters: Vec::new(),
             errors: vec![
                 error("2", None, "no machine"),

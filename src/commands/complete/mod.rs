@@ -1,4 +1,4 @@
-//! What can be chosen while somebody types `project`, `pipeline`, `build`, `task` or `skip`.
+//! What can be chosen while somebody types `project`, `pipeline`, `build`, `task` or `skip`, of whichever command.
 //!
 //! Everything is read as the person's own UID and kept per UID, for a short time. Somebody without a UID gets no list.
 //! Nobody waits for long: what is not known in time is left out, and is there for the next keystroke. Whatever goes wrong,
@@ -40,10 +40,12 @@ pub enum Focus {
     Pipeline,
     /// `build`
     Build,
-    /// `task`
+    /// `task` of a retry
     Task,
     /// `skip`
     Skip,
+    /// `task` whose log is wanted
+    Logged,
 }
 
 /// What somebody has typed so far. None of it is validated, and everything may be missing.
@@ -93,6 +95,7 @@ async fn choices((app, lists): (&App, &Lists), typed: &Typed, deadline: Timestam
         Focus::Build => builds(&view, typed, text).await,
         Focus::Task => parts(&view, typed, scope::retryable).await,
         Focus::Skip => parts(&view, typed, scope::skippable).await,
+        Focus::Logged => parts(&view, typed, scope::ran).await,
     };
     found.unwrap_or_default()
 }
