@@ -60,13 +60,18 @@ pub async fn deliver(app: &App, client: &Client, delivery: &Claimed) -> anyhow::
         Sent::Never(why) => {
             tracing::warn!(delivery = delivery.id, cause = %delivery.cause, why, "cannot be said");
             app.metrics.delivery("given_up");
-            app.store.give_up(delivery, &why).await?
+            app.store.give_up(delivery, &why, true).await?
         }
-        Sent::NotNow(why) if delivery.attempts >= TRIES => app.store.give_up(delivery, &why).await?,
+        Sent::Refused(why) => {
+            tracing::error!(delivery = delivery.id, why, "Discord refused what this bot sent");
+            app.metrics.delivery("given_up");
+            app.store.give_up(delivery, &why, false).await?
+        }
+        Sent::NotNow(why) if delivery.tried >= TRIES => app.store.give_up(delivery, &why, false).await?,
         Sent::NotNow(why) => {
             tracing::warn!(delivery = delivery.id, cause = %delivery.cause, why, "will be said later");
             app.metrics.delivery("postponed");
-            app.store.postpone(delivery, now.plus(back_off(delivery.attempts)), &why).await?;
+            app.store.postpone(delivery, now.plus(back_off(delivery.tried)), &why).await?;
             true
         }
     };
@@ -84,7 +89,10 @@ enum Sent {
     /// The message is there, perhaps with an older text.
     Became(MessageId),
     NotNow(String),
+    /// Nor can anything else.
     Never(String),
+    /// What it says is at fault; a newer text may not be.
+    Refused(String),
 }
 
 async fn send(client: &Client, delivery: &Claimed, rendered: &Rendered, now: Timestamp) -> Sent {
@@ -153,10 +161,10 @@ async fn make(client: &Client, delivery: &Claimed, rendered: &Rendered) -> Resul
 fn created(delivery: &Claimed, made: Result<MessageId, Error>) -> Sent {
     match made {
         // After a lost answer Discord gives back the message that was made then, with the text of then.
-        Ok(message) if delivery.attempts > 1 => Sent::Became(message),
+        Ok(message) if delivery.tried > 1 => Sent::Became(message),
         Ok(message) => Sent::Arrived(Some(message)),
         // Discord forgets a nonce after minutes, so it is used again a few times at most, seconds apart.
-        Err(error @ Error::Unanswered { .. }) if delivery.attempts < CREATES => Sent::NotNow(error.to_string()),
+        Err(error @ Error::Unanswered { .. }) if delivery.tried < CREATES => Sent::NotNow(error.to_string()),
         Err(error @ Error::Unanswered { .. }) => Sent::Never(format!("posted anew, and the answer was lost: {error}")),
         Err(error) => failed(&error),
     }
@@ -168,10 +176,7 @@ fn failed(error: &Error) -> Sent {
         Error::RateLimited | Error::Unanswered { .. } | Error::NotSent => Sent::NotNow(why),
         Error::Unauthorized => Sent::NotNow(why),
         Error::Gone { .. } | Error::Forbidden { .. } | Error::AlreadyAcknowledged => Sent::Never(why),
-        Error::Refused { .. } => {
-            tracing::error!(why, "Discord refused what this bot sent");
-            Sent::Never(why)
-        }
+        Error::Refused { .. } => Sent::Refused(why),
     }
 }
 
@@ -180,8 +185,8 @@ fn nonce(delivery: &Claimed) -> String {
     format!("{}{}", delivery.cause, if delivery.post { "p" } else { "a" })
 }
 
-fn back_off(attempts: i64) -> Duration {
-    let doublings = u32::try_from(attempts.clamp(1, 10) - 1).unwrap_or(0);
+fn back_off(tried: i64) -> Duration {
+    let doublings = u32::try_from(tried.clamp(1, 10) - 1).unwrap_or(0);
     let wait = millis(BACK_OFF_FROM).saturating_mul(1 << doublings).min(millis(BACK_OFF_TO));
     Duration::from_millis(wait.unsigned_abs())
 }

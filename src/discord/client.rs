@@ -1,7 +1,9 @@
 //! Every outward call to Discord.
 //!
-//! serenity's rate limiter stays on, in production and in tests alike. Each call has an end of its own, since a 429 is
-//! waited out while the route's lock is held. No error holds an address, a token or a body. Of an answer only what is
+//! serenity's rate limiter stays on, in production and in tests alike, but for what is said by an interaction's token:
+//! Discord limits that per token (discord-rules 6), serenity counts all tokens as one, and a hundred answers at once would
+//! wait for each other, five in five seconds. A 429 there puts the delivery off. Each call has an end of its own, since a
+//! 429 is waited out while the route's lock is held. No error holds an address, a token or a body. Of an answer only what is
 //! used is read: a message of a shape that serenity does not know arrived all the same.
 
 use std::net::ToSocketAddrs as _;
@@ -64,6 +66,7 @@ pub struct Options {
 #[derive(Clone)]
 pub struct Client {
     http: Arc<Http>,
+    unlimited: Arc<Http>,
     application_id: u64,
 }
 
@@ -126,6 +129,10 @@ pub struct Application {
 /// # Errors
 /// `discord.connect_to` or `discord.ca_file` is of no use.
 pub(super) fn http(options: &Options) -> anyhow::Result<HttpBuilder> {
+    Ok(HttpBuilder::new(options.token.expose_secret()).client(transport(options)?))
+}
+
+fn transport(options: &Options) -> anyhow::Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder().use_native_tls().connect_timeout(Duration::from_secs(3));
     if let Some(connect_to) = &options.connect_to {
         // A proxy from the environment would get the name and go to the real Discord.
@@ -139,8 +146,7 @@ pub(super) fn http(options: &Options) -> anyhow::Result<HttpBuilder> {
         anyhow::ensure!(!certificates.is_empty(), "discord.ca_file holds no PEM certificate");
         builder = certificates.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
     }
-    let client = builder.build().context("building the HTTP client for Discord")?;
-    Ok(HttpBuilder::new(options.token.expose_secret()).client(client))
+    builder.build().context("building the HTTP client for Discord")
 }
 
 /// All that is read of the application for `reprise check`.
@@ -163,7 +169,10 @@ impl Client {
     /// # Errors
     /// Discord cannot be reached, or does not accept the token.
     pub async fn connect(options: Options) -> anyhow::Result<Self> {
-        let mut client = Self { http: Arc::new(http(&options)?.build()), application_id: 0 };
+        let transport = transport(&options)?;
+        let http = || HttpBuilder::new(options.token.expose_secret()).client(transport.clone());
+        let unlimited = Arc::new(http().ratelimiter_disabled(true).build());
+        let mut client = Self { http: Arc::new(http().build()), unlimited, application_id: 0 };
         let asked = client.call::<Only<ApplicationId>>(LightMethod::Get, Route::Oauth2ApplicationCurrent, None).await;
         client.application_id = asked.context("asking Discord for this bot's application (discord.token)")?.id.get();
         Ok(client)
@@ -307,7 +316,16 @@ impl Client {
         body: &(impl Serialize + Sync),
     ) -> Result<MessageId, Error> {
         let body = serde_json::to_vec(body).map_err(|_| unbuilt())?;
-        self.call::<Only<Message>>(method, route, Some(body)).await.map(|message| MessageId(message.id.get()))
+        let by_token = matches!(
+            route,
+            Route::WebhookOriginalInteractionResponse { .. }
+                | Route::WebhookFollowupMessages { .. }
+                | Route::WebhookFollowupMessage { .. }
+        );
+        let http = if by_token { &self.unlimited } else { &self.http };
+        let request = Request::new(route, method).body(Some(body));
+        let said = flat(timeout(CALL_WITHIN, http.fire::<Only<Message>>(request)).await);
+        said.map(|message| MessageId(message.id.get()))
     }
 
     /// Any call, answered by something of which `T` is read.

@@ -1,13 +1,17 @@
 //! The slash commands: for each its definition and its reading, side by side.
 
+mod build;
+mod difference;
+mod watch;
+
 use std::time::Duration;
 
-use serde_json::Value;
 use serenity::all::{
     CommandInteraction, CommandOptionType, CreateCommand, CreateCommandOption, InstallationContext, InteractionContext,
     Member, Permissions, ResolvedOption, ResolvedValue,
 };
 
+pub use self::difference::differs;
 use crate::commands::complete::{Focus, Typed};
 use crate::commands::{Command, Origin, Request, RetryOptions};
 use crate::model::ids::{ChannelId, GuildId, InteractionId, RoleId, UserId};
@@ -57,7 +61,14 @@ pub enum Unreadable {
 
 /// Every command, as it is registered.
 pub fn definitions(scope: Scope, describe: &Describe) -> Vec<CreateCommand> {
-    let mut commands = vec![retry(describe), mapping(describe), command("whoami", describe), command("help", describe)];
+    let mut commands = vec![
+        retry(describe),
+        build::define(describe),
+        watch::define(describe),
+        mapping(describe),
+        command("whoami", describe),
+        command("help", describe),
+    ];
     if scope == Scope::Global {
         // Guild commands must not carry these (discord-rules 3).
         commands = commands
@@ -79,22 +90,48 @@ fn command(name: &str, describe: &Describe) -> CreateCommand {
         .description_localized(Locale::Ja.as_str(), describe(name, Locale::Ja))
 }
 
-fn option(kind: CommandOptionType, path: &str, describe: &Describe) -> CreateCommandOption {
-    let name = path.rsplit(' ').next().unwrap_or(path);
-    let option = CreateCommandOption::new(kind, name, describe(path, Locale::En))
+fn bare_option(kind: CommandOptionType, path: &str, describe: &Describe) -> CreateCommandOption {
+    CreateCommandOption::new(kind, last_word(path), describe(path, Locale::En))
         .description_localized(Locale::ZhCn.as_str(), describe(path, Locale::ZhCn))
-        .description_localized(Locale::Ja.as_str(), describe(path, Locale::Ja));
+        .description_localized(Locale::Ja.as_str(), describe(path, Locale::Ja))
+}
+
+fn option(kind: CommandOptionType, path: &str, describe: &Describe) -> CreateCommandOption {
+    let option = bare_option(kind, path, describe);
     if kind == CommandOptionType::String { option.max_length(OPTION_MAX) } else { option }
 }
 
+/// What an option or a choice is called.
+fn last_word(path: &str) -> &str {
+    path.rsplit(' ').next().unwrap_or(path)
+}
+
+fn subcommand(path: &str, describe: &Describe) -> CreateCommandOption {
+    option(CommandOptionType::SubCommand, path, describe)
+}
+
+/// A text that is looked up while it is typed.
+fn suggested(path: &str, describe: &Describe) -> CreateCommandOption {
+    option(CommandOptionType::String, path, describe).set_autocomplete(true)
+}
+
+/// The two options that name a pipeline. They are the same for every command, and so are their descriptions.
+fn which_pipeline(describe: &Describe) -> [CreateCommandOption; 2] {
+    ["retry project", "retry pipeline"].map(|path| suggested(path, describe).required(true))
+}
+
+/// The three options that name a build.
+fn which_build(describe: &Describe) -> [CreateCommandOption; 3] {
+    let [project, pipeline] = which_pipeline(describe);
+    [project, pipeline, suggested("retry build", describe).required(true)]
+}
+
 fn retry(describe: &Describe) -> CreateCommand {
-    let text = |path| option(CommandOptionType::String, path, describe);
-    command("retry", describe)
-        .add_option(text("retry project").required(true).set_autocomplete(true))
-        .add_option(text("retry pipeline").required(true).set_autocomplete(true))
-        .add_option(text("retry build").required(true).set_autocomplete(true))
-        .add_option(text("retry task").set_autocomplete(true))
-        .add_option(text("retry skip").set_autocomplete(true))
+    let which = which_build(describe).into_iter();
+    which
+        .fold(command("retry", describe), CreateCommand::add_option)
+        .add_option(suggested("retry task", describe))
+        .add_option(suggested("retry skip", describe))
         .add_option(option(CommandOptionType::Boolean, "retry failed_jobs", describe))
         .add_option(option(CommandOptionType::Boolean, "retry preview", describe))
 }
@@ -112,7 +149,7 @@ fn read_retry(options: &[ResolvedOption<'_>]) -> Result<Command, Unreadable> {
 }
 
 fn mapping(describe: &Describe) -> CreateCommand {
-    let sub = |path| option(CommandOptionType::SubCommand, path, describe);
+    let sub = |path| subcommand(path, describe);
     let user = |path| option(CommandOptionType::User, path, describe).required(true);
     let uid = option(CommandOptionType::String, "mapping set uid", describe).required(true);
     let set = sub("mapping set").add_sub_option(user("mapping set user")).add_sub_option(uid);
@@ -127,12 +164,7 @@ fn mapping(describe: &Describe) -> CreateCommand {
 }
 
 fn read_mapping(options: &[ResolvedOption<'_>]) -> Result<Command, Unreadable> {
-    let Some((name, options)) = options.iter().find_map(|option| match &option.value {
-        ResolvedValue::SubCommand(options) => Some((option.name, options.as_slice())),
-        _ => None,
-    }) else {
-        return Err(Unreadable::UnknownCommand("mapping".to_owned()));
-    };
+    let (name, options) = used("mapping", options)?;
     match name {
         "set" => Ok(Command::MappingSet { user: user(options)?, uid: required_text(options, "uid")? }),
         "remove" => Ok(Command::MappingRemove { user: user(options)? }),
@@ -140,6 +172,21 @@ fn read_mapping(options: &[ResolvedOption<'_>]) -> Result<Command, Unreadable> {
         "list" => Ok(Command::MappingList { filter: text(options, "filter") }),
         other => Err(Unreadable::UnknownCommand(format!("mapping {other}"))),
     }
+}
+
+/// Which subcommand was used, with its options.
+fn used<'a>(
+    command: &str,
+    options: &'a [ResolvedOption<'a>],
+) -> Result<(&'a str, &'a [ResolvedOption<'a>]), Unreadable> {
+    nested(options).ok_or_else(|| Unreadable::UnknownCommand(command.to_owned()))
+}
+
+fn nested<'a>(options: &'a [ResolvedOption<'a>]) -> Option<(&'a str, &'a [ResolvedOption<'a>])> {
+    options.iter().find_map(|option| match &option.value {
+        ResolvedValue::SubCommand(options) => Some((option.name, options.as_slice())),
+        _ => None,
+    })
 }
 
 /// Reads what somebody typed.
@@ -153,6 +200,8 @@ pub fn read(interaction: &CommandInteraction) -> Result<Request, Unreadable> {
     let options = interaction.data.options();
     let command = match interaction.data.name.as_str() {
         "retry" => read_retry(&options)?,
+        "build" => build::read(&options)?,
+        "watch" => watch::read(interaction, member, &options)?,
         "mapping" => read_mapping(&options)?,
         "whoami" => Command::Whoami,
         "help" => Command::Help,
@@ -212,16 +261,18 @@ pub(super) fn made(id: u64) -> Timestamp {
 /// Reads what somebody is typing; nothing when this version has nothing to suggest for it.
 pub fn read_typed(interaction: &CommandInteraction) -> Option<Typed> {
     let focused = interaction.data.autocomplete()?;
-    let focus = match focused.name {
-        "project" => Focus::Project,
-        "pipeline" => Focus::Pipeline,
-        "build" => Focus::Build,
-        "task" => Focus::Task,
-        "skip" => Focus::Skip,
+    let focus = match (interaction.data.name.as_str(), focused.name) {
+        (_, "project") => Focus::Project,
+        (_, "pipeline") => Focus::Pipeline,
+        (_, "build") => Focus::Build,
+        ("build", "task") => Focus::Logged,
+        (_, "task") => Focus::Task,
+        (_, "skip") => Focus::Skip,
         _ => return None,
     };
     let options = interaction.data.options();
-    let typed = |name| text(&options, name).unwrap_or_default();
+    let options = nested(&options).map_or(options.as_slice(), |(_, options)| options);
+    let typed = |name| text(options, name).unwrap_or_default();
     Some(Typed {
         user: UserId(interaction.user.id.get()),
         guild: GuildId(interaction.guild_id?.get()),
@@ -245,6 +296,16 @@ fn flag(options: &[ResolvedOption<'_>], name: &str) -> bool {
     options.iter().any(|option| option.name == name && matches!(option.value, ResolvedValue::Boolean(true)))
 }
 
+/// From 1 to `max`. Discord lets nothing else through.
+fn number(options: &[ResolvedOption<'_>], name: &str, max: u64) -> Option<u32> {
+    options.iter().find(|option| option.name == name).and_then(|option| match option.value {
+        ResolvedValue::Integer(number) => {
+            u64::try_from(number).ok().and_then(|number| number.clamp(1, max).try_into().ok())
+        }
+        _ => None,
+    })
+}
+
 fn required_text(options: &[ResolvedOption<'_>], name: &'static str) -> Result<String, Unreadable> {
     text(options, name).ok_or(Unreadable::Missing(name))
 }
@@ -257,138 +318,59 @@ fn user(options: &[ResolvedOption<'_>]) -> Result<UserId, Unreadable> {
     found.ok_or(Unreadable::Missing("user"))
 }
 
-/// What the server adds to a command, or says of it without having been told (discord-rules 3).
-const ADDED: [&str; 9] = [
-    "id",
-    "version",
-    "application_id",
-    "guild_id",
-    "dm_permission",
-    "default_permission",
-    "handler",
-    "name_localized",
-    "description_localized",
-];
-
-/// Whether what is registered is not what this version defines, so that it must be registered anew. The order of
-/// commands means nothing, that of options does.
-pub fn differs(scope: Scope, defined: &[CreateCommand], registered: &[Value]) -> bool {
-    let defined: Vec<Value> = defined.iter().map(|command| serde_json::to_value(command).unwrap_or_default()).collect();
-    let plain = |commands: &[Value]| {
-        let mut plain: Vec<String> = commands.iter().map(|command| stripped(scope, command).to_string()).collect();
-        plain.sort();
-        plain
-    };
-    plain(&defined) != plain(registered)
-}
-
-fn stripped(scope: Scope, command: &Value) -> Value {
-    let Value::Object(fields) = command else { return command.clone() };
-    let mut kept = serde_json::Map::new();
-    for (name, value) in fields {
-        let of_global = matches!(name.as_str(), "contexts" | "integration_types");
-        if ADDED.contains(&name.as_str()) || (of_global && scope == Scope::Guild) || means_nothing(name, value) {
-            continue;
-        }
-        let value = match (name.as_str(), value) {
-            ("options", Value::Array(options)) => options.iter().map(|option| stripped(scope, option)).collect(),
-            // The document says integer, the server sends text (stack.md 9).
-            ("default_member_permissions", Value::Number(number)) => Value::String(number.to_string()),
-            (_, value) => value.clone(),
-        };
-        kept.insert(name.clone(), value);
-    }
-    Value::Object(kept)
-}
-
-/// Absent, or what the server says by default: `false`, an empty list, the command type for slash commands.
-fn means_nothing(name: &str, value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        Value::Number(_) => name == "type" && value == 1,
-        Value::Bool(true) | Value::String(_) => false,
-    }
-}
-
 #[cfg(test)]
 mod reading;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn describe(path: &str, locale: Locale) -> String {
         format!("{path} in {}", locale.as_str())
     }
 
-    fn registered(scope: Scope) -> Vec<Value> {
-        let mut commands: Vec<Value> =
-            definitions(scope, &describe).iter().map(|c| serde_json::to_value(c).expect("JSON")).collect();
-        for command in &mut commands {
-            let fields = command.as_object_mut().expect("an object");
-            for (name, value) in [
-                ("id", json!("1")),
-                ("version", json!("2")),
-                ("application_id", json!("3")),
-                ("nsfw", json!(false)),
-                ("dm_permission", json!(true)),
-                ("name_localizations", json!(null)),
-                ("type", json!(1)),
-            ] {
-                fields.insert(name.to_owned(), value);
-            }
-            if scope == Scope::Guild {
-                fields.insert("guild_id".to_owned(), json!("9"));
-                fields.insert("integration_types".to_owned(), json!([0]));
-                fields.insert("contexts".to_owned(), json!(null));
-            }
+    /// The names of a command's options that have suggestions, and those of its subcommands.
+    fn suggested_in(command: &Value, before: &str, found: &mut Vec<String>) {
+        let path = format!("{before}{}", command["name"].as_str().expect("a name"));
+        let options = command["options"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let suggested = options.iter().filter(|option| option["autocomplete"] == true);
+        let names: Vec<&str> = suggested.filter_map(|option| option["name"].as_str()).collect();
+        if !names.is_empty() {
+            found.push(format!("{path}: {}", names.join(" ")));
         }
-        commands.reverse();
-        commands
-    }
-
-    #[test]
-    fn what_the_server_adds_makes_no_difference() {
-        for scope in [Scope::Global, Scope::Guild] {
-            assert!(!differs(scope, &definitions(scope, &describe), &registered(scope)), "{scope:?}");
+        for nested in options.iter().filter(|option| option["type"] == 1) {
+            suggested_in(nested, &format!("{path} "), found);
         }
-    }
-
-    #[test]
-    fn every_difference_that_somebody_would_see_counts() {
-        let changed = |pointer: &str, value: Value| {
-            let mut commands = registered(Scope::Guild);
-            let retry = commands.iter_mut().find(|c| c["name"] == "retry").expect("retry");
-            *retry.pointer_mut(pointer).expect(pointer) = value;
-            differs(Scope::Guild, &definitions(Scope::Guild, &describe), &commands)
-        };
-        assert!(changed("/description", json!("another")));
-        assert!(changed("/description_localizations/ja", json!("another")));
-        assert!(changed("/options/0/required", json!(false)));
-        assert!(changed("/options/0/description_localizations", json!({})));
-        let mut fewer = registered(Scope::Guild);
-        fewer.pop();
-        assert!(differs(Scope::Guild, &definitions(Scope::Guild, &describe), &fewer));
     }
 
     /// An option of which Discord says that it has suggestions, and for which there never are any, looks broken.
     #[test]
     fn exactly_what_is_named_by_looking_it_up_has_suggestions() {
         let commands = serde_json::to_value(definitions(Scope::Guild, &describe)).expect("JSON");
-        let options = commands.as_array().expect("a list").iter().flat_map(|command| command["options"].as_array());
-        let suggested = options.flatten().filter(|option| option["autocomplete"] == true);
-        let names: Vec<&str> = suggested.filter_map(|option| option["name"].as_str()).collect();
-        assert_eq!(names, ["project", "pipeline", "build", "task", "skip"]);
+        let mut found = Vec::new();
+        for command in commands.as_array().expect("a list") {
+            suggested_in(command, "", &mut found);
+        }
+        let expected = [
+            "retry: project pipeline build task skip",
+            "build status: project pipeline build",
+            "build log: project pipeline build task",
+            "build stop: project pipeline build",
+            "watch add: project pipeline",
+            "watch remove: project pipeline",
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]
     fn guild_commands_carry_no_contexts_and_mapping_is_for_administrators() {
         let guild = serde_json::to_value(definitions(Scope::Guild, &describe)).expect("JSON");
         assert!(guild.as_array().expect("a list").iter().all(|c| c.get("contexts").is_none_or(Value::is_null)));
-        assert_eq!(guild[1]["default_member_permissions"], json!("32"));
+        let for_some = |command: &&Value| !command["default_member_permissions"].is_null();
+        let limited: Vec<&Value> = guild.as_array().expect("a list").iter().filter(for_some).collect();
+        let [mapping] = limited.as_slice() else { panic!("one command is for administrators: {limited:?}") };
+        assert_eq!((&mapping["name"], &mapping["default_member_permissions"]), (&json!("mapping"), &json!("32")));
         let global = serde_json::to_value(definitions(Scope::Global, &describe)).expect("JSON");
         assert_eq!((&global[0]["contexts"], &global[0]["integration_types"]), (&json!([0]), &json!([0])));
     }

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use serenity::all::CommandInteraction;
 
 use super::*;
+use crate::commands::{BuildOptions, LogOptions, WatchOptions};
+use crate::model::watch::{Hears, Permission, Role};
 
 fn interaction(data: Value) -> Value {
     let user = json!({"id": "41", "username": "dev", "discriminator": "0", "avatar": null});
@@ -25,7 +27,13 @@ fn read_json(interaction: Value) -> Result<Request, Unreadable> {
 
 fn command(name: &str, options: Value) -> Value {
     let user = json!({"id": "42", "username": "ann", "discriminator": "0", "avatar": null});
-    json!({"id": "9", "name": name, "type": 1, "options": options, "resolved": {"users": {"42": user}}})
+    let role = json!({
+        "id": "51", "name": "on call", "permissions": "0", "position": 1, "color": 0, "hoist": false, "managed": false,
+        "mentionable": true, "icon": null, "unicode_emoji": null, "flags": 0, "description": null,
+        "colors": {"primary_color": 0, "secondary_color": null, "tertiary_color": null},
+    });
+    let resolved = json!({"users": {"42": user}, "roles": {"51": role}});
+    json!({"id": "9", "name": name, "type": 1, "options": options, "resolved": resolved})
 }
 
 fn read_command(name: &str, options: Value) -> Result<Command, Unreadable> {
@@ -96,6 +104,119 @@ fn each_command_is_read_with_its_options() {
     }
 }
 
+fn build() -> BuildOptions {
+    BuildOptions { project: "demo".into(), pipeline: "p-1".into(), build: "b-2".into() }
+}
+
+#[test]
+fn a_build_is_looked_at_and_stopped() {
+    let lines = |lines: i64| json!({"name": "lines", "type": 4, "value": lines});
+    let log = |task: Option<&str>, lines| LogOptions { build: build(), task: task.map(str::to_owned), lines };
+    for (name, more, expected) in [
+        ("status", vec![], Command::BuildStatus(build())),
+        ("stop", vec![], Command::BuildStop(build())),
+        ("log", vec![], Command::BuildLog(log(None, None))),
+        ("log", vec![text("task", "e-1"), lines(40)], Command::BuildLog(log(Some("e-1"), Some(40)))),
+        ("log", vec![lines(1_000)], Command::BuildLog(log(None, Some(100)))),
+        ("log", vec![lines(-1)], Command::BuildLog(log(None, None))),
+    ] {
+        assert_eq!(read_command("build", sub(name, retry(&more))), Ok(expected), "{name} {more:?}");
+    }
+}
+
+fn watch(more: &[Value]) -> Value {
+    [text("project", "demo"), text("pipeline", "p-1")].into_iter().chain(more.iter().cloned()).collect()
+}
+
+fn watched(options: &[Value], alter: impl FnOnce(&mut Value)) -> WatchOptions {
+    let mut interaction = interaction(command("watch", sub("add", watch(options))));
+    interaction["app_permissions"] = json!((1_u64 << 10 | 1 << 11 | 1 << 14).to_string());
+    alter(&mut interaction);
+    match read_json(interaction).expect("a request").command {
+        Command::WatchAdd(options) => options,
+        other => panic!("not a watch: {other:?}"),
+    }
+}
+
+#[test]
+fn a_watch_is_read_with_what_discord_says_of_the_role() {
+    let plain = WatchOptions { project: "demo".into(), pipeline: "p-1".into(), ..WatchOptions::default() };
+    assert_eq!(watched(&[], |_| {}), plain);
+    let more = [
+        text("on", "all"),
+        text("branch", "release/*"),
+        json!({"name": "mention", "type": 8, "value": "51"}),
+        json!({"name": "mention_starter", "type": 5, "value": true}),
+    ];
+    let role = Role { id: RoleId(51), mentionable: true };
+    let full = WatchOptions {
+        on: Hears::All,
+        branch: Some("release/*".into()),
+        mention: Some(role),
+        mention_starter: true,
+        ..plain
+    };
+    assert_eq!(watched(&more, |_| {}), full);
+    let shy = |interaction: &mut Value| interaction["data"]["resolved"]["roles"]["51"]["mentionable"] = json!(false);
+    assert_eq!(watched(&more, shy).mention, Some(Role { mentionable: false, ..role }));
+    let (project, pipeline) = ("demo".to_owned(), "p-1".to_owned());
+    assert_eq!(read_command("watch", sub("remove", watch(&[]))), Ok(Command::WatchRemove { project, pipeline }));
+    assert_eq!(read_command("watch", sub("list", json!([]))), Ok(Command::WatchList));
+}
+
+#[test]
+fn who_may_mention_everybody_is_read_from_the_person() {
+    for (permissions, may) in [("2048", false), ("131072", true), ("8", true), ("133120", true), ("65536", false)] {
+        let options = watched(&[], |interaction| interaction["member"]["permissions"] = json!(permissions));
+        assert_eq!(options.may_mention, may, "{permissions}");
+    }
+}
+
+#[test]
+fn what_the_bot_lacks_in_a_channel_or_thread_is_named() {
+    use Permission as P;
+    const VIEW: u64 = 1 << 10;
+    const SEND: u64 = 1 << 11;
+    const EMBED: u64 = 1 << 14;
+    const IN_THREADS: u64 = 1 << 38;
+    const ADMINISTRATOR: u64 = 1 << 3;
+    const TEXT: u8 = 0;
+    for (held, kind, missing) in [
+        (VIEW | SEND | EMBED, TEXT, vec![]),
+        (ADMINISTRATOR, TEXT, vec![]),
+        (SEND | EMBED, TEXT, vec![P::ViewChannel]),
+        (VIEW | EMBED | IN_THREADS, TEXT, vec![P::SendMessages]),
+        (VIEW | SEND, TEXT, vec![P::EmbedLinks]),
+        (0, TEXT, vec![P::ViewChannel, P::SendMessages, P::EmbedLinks]),
+        (VIEW | EMBED | IN_THREADS, 11, vec![]),
+        (VIEW | EMBED | IN_THREADS, 10, vec![]),
+        (VIEW | EMBED | SEND, 11, vec![P::SendMessagesInThreads]),
+        (VIEW | EMBED | SEND, 12, vec![P::SendMessagesInThreads]),
+        (ADMINISTRATOR, 12, vec![]),
+    ] {
+        let options = watched(&[], |interaction| {
+            interaction["app_permissions"] = json!(held.to_string());
+            interaction["channel"] = json!({"id": "12", "type": kind, "name": "builds"});
+        });
+        assert_eq!(options.missing, missing, "{held:b} in {kind}");
+    }
+}
+
+#[test]
+fn what_is_typed_in_a_subcommand_is_read() {
+    let focused = json!({"name": "task", "type": 3, "value": "un", "focused": true});
+    for (name, options, expected) in [
+        ("retry", retry(std::slice::from_ref(&focused)), Focus::Task),
+        ("build", sub("log", retry(&[focused])), Focus::Logged),
+    ] {
+        let mut typing = interaction(command(name, options));
+        typing["type"] = json!(4);
+        let typed = read_typed(&serde_json::from_value(typing).expect("a command interaction")).expect("typed");
+        assert_eq!((typed.focus, &*typed.text), (expected, "un"));
+        assert_eq!((&*typed.project, &*typed.pipeline, &*typed.build), ("demo", "p-1", "b-2"));
+    }
+}
+
 #[test]
 fn a_shape_that_this_version_did_not_register_is_refused() {
     let number = json!([{"name": "project", "type": 4, "value": 5}]);
@@ -111,6 +232,16 @@ fn a_shape_that_this_version_did_not_register_is_refused() {
         // Named, but not among what came resolved with it.
         ("mapping", sub("show", someone), Unreadable::Missing("user")),
         ("deploy", json!([]), Unreadable::UnknownCommand("deploy".into())),
+        ("build", json!([]), Unreadable::UnknownCommand("build".into())),
+        ("build", sub("start", json!([])), Unreadable::UnknownCommand("build start".into())),
+        ("build", sub("log", json!([text("project", "demo")])), Unreadable::Missing("pipeline")),
+        ("watch", sub("mute", json!([])), Unreadable::UnknownCommand("watch mute".into())),
+        ("watch", sub("add", watch(&[text("on", "sometimes")])), Unreadable::Missing("on")),
+        (
+            "watch",
+            sub("add", watch(&[json!({"name": "mention", "type": 8, "value": "52"})])),
+            Unreadable::Missing("mention"),
+        ),
     ] {
         assert_eq!(read_command(name, options.clone()), Err(expected), "{name} {options}");
     }
