@@ -16,6 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::callback::{self, Callback};
 use crate::discord::endpoint::{self, Endpoint};
 
 /// Interactions are a few kilobytes; a whole message that a command is used on fits too.
@@ -38,11 +39,13 @@ pub struct Parts {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// For `/discord/interactions`; absent with the gateway.
     pub endpoint: Option<Endpoint>,
+    /// For `/bkci/callback`; absent without a token.
+    pub callback: Option<Callback>,
 }
 
 /// Builds the router.
 pub fn router(parts: Parts) -> Router {
-    let Parts { ready, metrics, endpoint } = parts;
+    let Parts { ready, metrics, endpoint, callback } = parts;
     let readyz = move || {
         let asked = ready();
         async move {
@@ -60,9 +63,13 @@ pub fn router(parts: Parts) -> Router {
     if let Some(endpoint) = endpoint {
         router = router.route("/discord/interactions", post(endpoint::receive).with_state(endpoint));
     }
+    router = router.layer(RequestBodyLimitLayer::new(BODY_MAX));
+    if let Some(callback) = callback {
+        // It bounds the body by itself: BK-CI takes any answer for success, so a refusal would tell nobody anything.
+        router = router.route("/bkci/callback", post(callback::receive).with_state(callback));
+    }
     router
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER_WITHIN))
-        .layer(RequestBodyLimitLayer::new(BODY_MAX))
         .layer(CatchPanicLayer::new())
 }
 

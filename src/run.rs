@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::{App, Wake};
 use crate::bkci;
+use crate::callback::Callback;
 use crate::clock::Clock;
 use crate::commands::spoken::Told;
 use crate::config::{self, Settings};
@@ -18,11 +20,13 @@ use crate::discord::client::{self, Client};
 use crate::discord::endpoint::Endpoint;
 use crate::discord::gateway::{Ears, Gateway, Status};
 use crate::discord::handle::Front;
+use crate::follower::pace::Pace;
 use crate::model::Locale;
 use crate::model::ids::InteractionId;
 use crate::store::Store;
 use crate::telemetry::Metrics;
-use crate::{http, operations, outbox, recovery, text, worker};
+use crate::worker::{POLL, Worker};
+use crate::{follower, http, operations, outbox, recovery, text, worker};
 
 /// What is in hand when the program is told to stop may take so long, and so may the workers' steps after that; the
 /// rest stays in rows.
@@ -30,6 +34,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// The store may take so long to let go of its files and connections.
 const CLOSE: Duration = Duration::from_secs(3);
+
+/// So many looks are taken at the same time: while one waits for BK-CI, the next goes out. The pace is theirs together;
+/// answers may take a third of a second each until 25 requests a second are too many for so few.
+const FOLLOWERS: usize = 8;
 
 /// How often rate-limit entries of interactions that are over are thrown away.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -58,6 +66,7 @@ pub async fn run(
         clock,
         metrics,
     };
+    operations::hooks::align(&app).await?;
     let ended = supervise(&app, listener, &shutdown).await;
     if tokio::time::timeout(CLOSE, app.store.close()).await.is_err() {
         tracing::warn!("stopped while the store was at work");
@@ -89,6 +98,7 @@ async fn supervise(app: &App, listener: TcpListener, shutdown: &CancellationToke
             })
         },
         endpoint: endpoint(app, &front)?,
+        callback: Callback::new(app, &tasks),
     });
 
     // Interactions stop first, then what is in hand is finished, then the workers stop.
@@ -137,19 +147,40 @@ async fn connect(app: &App) -> anyhow::Result<(Client, Option<Gateway>)> {
 }
 
 fn start_workers(app: &App, client: &Client, workers: &TaskTracker, stop: &CancellationToken) {
-    let (clock, bells) = (&app.clock, &app.wake);
+    let bells = &app.wake;
+    let worker = |name, bell: &Arc<Notify>, poll| Worker {
+        name,
+        bell: bell.clone(),
+        poll,
+        clock: app.clock.clone(),
+        shutdown: stop.clone(),
+    };
     let parts = app.clone();
-    workers.spawn(worker::run("recovery", bells.receipts.clone(), clock.clone(), stop.clone(), move || {
+    workers.spawn(worker::run(worker("recovery", &bells.receipts, POLL), move || {
         let app = parts.clone();
         async move { recovery::step(&app).await }
     }));
     let parts = app.clone();
-    workers.spawn(worker::run("operations", bells.operations.clone(), clock.clone(), stop.clone(), move || {
+    workers.spawn(worker::run(worker("operations", &bells.operations, POLL), move || {
         let app = parts.clone();
         async move { operations::step(&app).await }
     }));
+    let parts = app.clone();
+    workers.spawn(worker::run(worker("hooks", &bells.hooks, POLL), move || {
+        let app = parts.clone();
+        async move { operations::hooks::step(&app).await }
+    }));
+    let pace = Arc::new(Pace::new(app.settings.bkci.max_requests_per_s));
+    let often = POLL.min(app.settings.follow.poll / 4);
+    for _ in 0..FOLLOWERS {
+        let parts = (app.clone(), pace.clone());
+        workers.spawn(worker::run(worker("follower", &bells.follower, often), move || {
+            let (app, pace) = parts.clone();
+            async move { follower::step(&app, &pace).await }
+        }));
+    }
     let parts = (app.clone(), client.clone());
-    workers.spawn(worker::run("outbox", bells.outbox.clone(), clock.clone(), stop.clone(), move || {
+    workers.spawn(worker::run(worker("outbox", &bells.outbox, POLL), move || {
         let (app, client) = parts.clone();
         async move { outbox::step(&app, &client).await }
     }));

@@ -63,7 +63,8 @@ pub async fn check(settings: &Settings, as_user: Option<(Uid, ProjectId)>) -> an
         discord::try_discord(settings),
         try_bkci(settings, as_user)
     );
-    let found: Vec<Finding> = [store, http, discord, bkci, without_effect(settings)].into_iter().flatten().collect();
+    let found: Vec<Finding> =
+        [store, http, discord, bkci, callbacks(settings), without_effect(settings)].into_iter().flatten().collect();
     let mut out = std::io::stdout().lock();
     for Finding { verdict, key, text } in &found {
         let mark = match verdict {
@@ -169,6 +170,39 @@ fn bkci_fault(error: bkci::Error) -> Finding {
             bad(BKCI, format!("refused with {code} (HTTP {http}): {}. Try again in a minute.", message.escape_debug()))
         }
     }
+}
+
+/// Nobody need have callbacks: what is watched is polled. Half of what they need is a mistake.
+fn callbacks(settings: &Settings) -> Vec<Finding> {
+    const KEY: &str = "http.public_url, bkci.callback_token";
+    let (url, token) = (settings.http.public_url.as_deref(), settings.bkci.callback_token.as_ref());
+    let found = match (url, token, settings.callbacks()) {
+        (None, None, _) if settings.follow.project_callbacks => {
+            note("follow.project_callbacks", "without http.public_url and bkci.callback_token none are registered")
+        }
+        (None, None, _) => return Vec::new(),
+        (Some(_), None, _) => bad(
+            "bkci.callback_token",
+            "is empty, so no callbacks are registered though http.public_url is set. Give a random token, or unset both.",
+        ),
+        (None, Some(_), _) => note(
+            "http.public_url",
+            "is empty, so callbacks are accepted and none are registered; what is watched is polled",
+        ),
+        (Some(_), Some(_), None) => note(
+            "follow.project_callbacks",
+            "bkci.api v3 has callbacks of whole projects only. Set it to true, or use v4; what is watched is polled",
+        ),
+        (Some(_), Some(_), Some(callbacks)) => {
+            let of = if callbacks.of_projects { "of whole projects" } else { "of single pipelines" };
+            let text = format!("callbacks {of} are registered for {} when a watch is added", callbacks.url);
+            match callbacks.url.starts_with("https://") {
+                true => good(KEY, text),
+                false => note(KEY, format!("{text}; by http:// the token can be read on its way")),
+            }
+        }
+    };
+    vec![found]
 }
 
 fn without_effect(settings: &Settings) -> Vec<Finding> {

@@ -17,15 +17,15 @@ use std::path::PathBuf;
 
 pub use faults::{Fault, Faults, Origin};
 pub use settings::{
-    Admin, Api, Audit, Bkci, Confirm, Credentials, Discord, Follow, HostPort, Http, Identity, Log, LogFormat, Require,
-    Retry, Settings, Store, Transport,
+    Admin, Api, Audit, Bkci, Callbacks, Confirm, Credentials, Discord, Follow, HostPort, Http, Identity, Log,
+    LogFormat, Require, Retry, Settings, Store, Transport,
 };
 
 use layers::Layers;
 use reader::Reader;
 use values::{
-    api_address, app_code, certificate_file, credential, host_port, line, log_level, page_address, public_key,
-    socket_address, store_url, web_address,
+    api_address, app_code, callback_token, certificate_file, credential, host_port, line, log_level, page_address,
+    public_key, socket_address, store_url, web_address,
 };
 
 /// A minute is the longest that a person's wait makes sense, a day the longest that an interval may be.
@@ -157,7 +157,7 @@ fn bkci(reader: &mut Reader<'_>) -> Bkci {
         connect_timeout: reader.milliseconds("bkci.connect_timeout_ms", 1..=MINUTE_MS),
         read_timeout: reader.milliseconds("bkci.read_timeout_ms", 1..=MINUTE_MS),
         max_requests_per_s: reader.number("bkci.max_requests_per_s", 1..=1000),
-        callback_token: reader.optional_secret("bkci.callback_token", "a random token", credential),
+        callback_token: reader.optional_secret("bkci.callback_token", "a random token", callback_token),
     }
 }
 
@@ -175,16 +175,7 @@ fn identity(reader: &mut Reader<'_>) -> Identity {
 }
 
 /// Accepted, and without effect as long as the part of the program they are for is not there: `reprise check` says so.
-const WITHOUT_EFFECT: [&str; 8] = [
-    "bkci.max_requests_per_s",
-    "bkci.callback_token",
-    "http.public_url",
-    "admin.channel",
-    "follow.poll_ms",
-    "follow.log_lines",
-    "follow.project_callbacks",
-    "audit.key",
-];
+const WITHOUT_EFFECT: [&str; 2] = ["admin.channel", "audit.key"];
 
 /// What somebody would rely on and this version does not do must not look as if it did.
 fn refuse_unbuilt(reader: &mut Reader<'_>, settings: &Settings) {

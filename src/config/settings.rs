@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -34,6 +35,42 @@ pub struct Settings {
     pub log: Log,
     /// Keys that are set though this version does nothing with them.
     pub without_effect: Vec<&'static str>,
+}
+
+impl Settings {
+    /// What BK-CI is asked for so that it tells by itself of watched pipelines; absent: nothing. The address without a
+    /// token that is checked would let anybody in, and v3 knows callbacks of whole projects only (bkci-api 11.1).
+    pub fn callbacks(&self) -> Option<Callbacks> {
+        let (public_url, token) = (self.http.public_url.as_ref()?, self.bkci.callback_token.clone()?);
+        let of_projects = self.bkci.api == Api::V3;
+        let url = format!("{public_url}/bkci/callback");
+        (!of_projects || self.follow.project_callbacks).then_some(Callbacks { url, token, of_projects })
+    }
+}
+
+/// What BK-CI is asked for so that it tells by itself of watched pipelines.
+#[derive(Debug, Clone)]
+pub struct Callbacks {
+    /// Where it should tell it.
+    pub url: String,
+    /// What it has to show there.
+    pub token: SecretString,
+    /// It tells of every pipeline of a project, not of one.
+    pub of_projects: bool,
+}
+
+impl Callbacks {
+    /// Changes when the address or the token does. The address stands before the `#`, a few bits of the token's digest
+    /// behind it: enough to see that it is another one, too few to check a guess.
+    pub fn mark(&self) -> String {
+        let digest = Sha256::digest(self.token.expose_secret());
+        format!("{}#{:02x}{:02x}", self.url, digest[0], digest[1])
+    }
+
+    /// The address that a mark was made of.
+    pub fn address_of(mark: &str) -> &str {
+        mark.split_once('#').map_or(mark, |(address, _)| address)
+    }
 }
 
 /// `[discord]`

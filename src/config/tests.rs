@@ -450,9 +450,40 @@ fn health_needs_no_secret_and_minds_its_own_section_only() {
 
 #[test]
 fn what_this_version_does_nothing_with_is_known() {
-    let (_folder, path) = file("[follow]\npoll_ms = 5000\n");
+    let (_folder, path) = file("[admin]\nchannel = 17\n[follow]\npoll_ms = 5000\n");
     let (_secret, secret) = file("hunter2");
     let secret = secret.display().to_string();
     let settings = load(&[path], &[("REPRISE__AUDIT__KEY_FILE", &secret), ("REPRISE__LOG__LEVEL", "info")]);
-    assert_eq!(settings.expect("valid").without_effect, ["follow.poll_ms", "audit.key"]);
+    assert_eq!(settings.expect("valid").without_effect, ["admin.channel", "audit.key"]);
+}
+
+#[test]
+fn callbacks_are_asked_for_where_they_can_be_checked_and_wanted() {
+    let url = ("REPRISE__HTTP__PUBLIC_URL", "https://bot.example.com/reprise/");
+    let token = ("REPRISE__BKCI__CALLBACK_TOKEN", "hunter2-callback");
+    let v4 = ("REPRISE__BKCI__API", "v4");
+    let of_projects = ("REPRISE__FOLLOW__PROJECT_CALLBACKS", "true");
+    let callbacks = |more: &[(&str, &str)]| {
+        let settings = load(&[], more).expect("valid");
+        settings.callbacks().map(|callbacks| (callbacks.url, callbacks.of_projects))
+    };
+    let at = || "https://bot.example.com/reprise/bkci/callback".to_owned();
+    for (more, expected) in [
+        (vec![], None),
+        (vec![url, v4], None),
+        (vec![token, v4], None),
+        (vec![url, token], None),
+        (vec![url, token, v4], Some((at(), false))),
+        (vec![url, token, v4, of_projects], Some((at(), false))),
+        (vec![url, token, of_projects], Some((at(), true))),
+    ] {
+        assert_eq!(callbacks(&more), expected, "{more:?}");
+    }
+    for none in ["NONE", "none"] {
+        let said = load(&[], &[("REPRISE__BKCI__CALLBACK_TOKEN", none)]).expect_err("no token");
+        assert!(
+            said.contains("is the word that BK-CI sends where there is no token; expected a random token"),
+            "{said}"
+        );
+    }
 }

@@ -24,6 +24,16 @@ pub(super) fn credential(text: &str) -> Result<(), Wrong> {
     }
 }
 
+/// A token that callbacks must show. BK-CI sends the word NONE where a callback was registered without one (bkci-api 11.3),
+/// so that word proves nothing.
+pub(super) fn callback_token(text: &str) -> Result<(), Wrong> {
+    credential(text)?;
+    match text.eq_ignore_ascii_case("NONE") {
+        true => Err("is the word that BK-CI sends where there is no token".to_owned()),
+        false => Ok(()),
+    }
+}
+
 /// A text without control characters and without blanks around it.
 pub(super) fn line(text: &str) -> Result<String, Wrong> {
     match text.trim() == text && !text.contains(char::is_control) {
