@@ -41,7 +41,8 @@ pub fn suggestion(choice: &Choice, locale: Locale) -> Option<Suggestion> {
             (vec![Some(bare(&pipeline.name, NAME_MAX)), id], pipeline.id.to_string())
         }
         Choice::Build { build, age } => {
-            let about = build.branch.as_ref().or(build.message.as_ref()).map(|text| bare(text, NAME_MAX));
+            let about = build.branch.as_ref().or(build.message.as_ref()).or(build.commit.as_ref());
+            let about = about.map(|text| bare(text, NAME_MAX));
             let age = age.map(|age| age_text(t, age));
             let parts = vec![Some(format!("#{}", build.number)), Some(status_text(t, build.status)), age, about];
             (parts, build.id.to_string())
@@ -59,7 +60,7 @@ pub fn suggestion(choice: &Choice, locale: Locale) -> Option<Suggestion> {
     holds.then(|| Suggestion { name: cut(&name, LONGEST), value })
 }
 
-fn part_text(t: &FluentLanguageLoader, part: &Part) -> String {
+pub(super) fn part_text(t: &FluentLanguageLoader, part: &Part) -> String {
     let name = bare(&part.name, NAME_MAX);
     match part.kind {
         Kind::Task => name,
@@ -70,7 +71,7 @@ fn part_text(t: &FluentLanguageLoader, part: &Part) -> String {
     }
 }
 
-fn status_text(t: &FluentLanguageLoader, status: BuildStatus) -> String {
+pub(super) fn status_text(t: &FluentLanguageLoader, status: BuildStatus) -> String {
     use BuildStatus as S;
     match status {
         _ if status.is_failure() => fl!(t, "choice-failed"),
@@ -111,11 +112,17 @@ mod tests {
             number: 128,
             status,
             begun: Some(Timestamp(0)),
+            ended: None,
+            updated: None,
             read_at: None,
             branch: None,
+            commit: None,
             message: Some("fix **it**\n@everyone".into()),
             start_user: None,
+            from_webhook: false,
             execute_count: None,
+            stages: Vec::new(),
+            errors: Vec::new(),
         }
     }
 

@@ -104,7 +104,10 @@ fn of_part(t: &FluentLanguageLoader, rejection: &Rejection) -> Option<String> {
         2_101_277 => fl!(t, "cause-task-not-failed"),
         2_101_166 => fl!(t, "cause-no-stage"),
         2_101_182 => fl!(t, "cause-ended"),
-        2_101_019 => fl!(t, "cause-stopping"),
+        2_101_019 => match last_number(&rejection.message) {
+            Some(seconds) => fl!(t, "cause-stopping-wait", seconds = seconds),
+            None => fl!(t, "cause-stopping"),
+        },
         2_101_340 => fl!(t, "cause-stop-right"),
         2_101_141 => fl!(t, "cause-restarting"),
         2_101_018 | 2_101_073 => fl!(t, "cause-not-reviewer"),
@@ -123,6 +126,13 @@ fn of_request(t: &FluentLanguageLoader, rejection: &Rejection) -> Option<String>
         2_112_005 => fl!(t, "cause-gateway-trust"),
         _ => return None,
     })
+}
+
+/// "Please try again after {1} seconds": whoever stopped it is named before (bkci-api 8).
+fn last_number(text: &str) -> Option<u32> {
+    let after = text.trim_end_matches(|character: char| !character.is_ascii_digit());
+    let digits = after.rsplit(|character: char| !character.is_ascii_digit()).next()?;
+    digits.parse().ok()
 }
 
 fn message(rejection: &Rejection) -> String {

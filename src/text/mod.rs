@@ -3,14 +3,18 @@
 //! The catalogues are `i18n/*/reprise.ftl`. A key that English lacks does not compile; one that another language lacks
 //! fails a test. Every text of a stranger goes through [`plain()`] or [`code()`] here.
 
+mod build;
 mod choices;
 mod codes;
+mod log;
 mod named;
+mod notice;
 mod offers;
 mod plain;
 mod plan;
 mod scopes;
 mod typed;
+mod watches;
 
 use std::sync::LazyLock;
 
@@ -20,12 +24,14 @@ use i18n_embed_fl::fl;
 use rust_embed::RustEmbed;
 
 pub use choices::{Suggestion, suggestion};
+pub use log::{clean, mask};
 pub use plain::{code, cut, plain};
 
 use crate::model::ids::{OfferId, Uid, UserId};
 use crate::model::scope::Refusal;
 use crate::model::status::BuildStatus;
 use crate::model::{BuildRef, Locale, Rejection, Timestamp};
+use crate::reply::notice::Ping;
 use crate::reply::{About, Failure, Outcome, Reply, RetryOption, Verb};
 
 /// Names of pipelines, stages, jobs and tasks are cut to this.
@@ -52,6 +58,34 @@ pub struct Sentence {
     pub link: Option<Link>,
     /// What can be done about it.
     pub buttons: Vec<Button>,
+    /// What can be chosen to be done about it.
+    pub lists: Vec<List>,
+    /// Whom a new message pings.
+    pub ping: Ping,
+}
+
+/// A list under the message, from which one thing is chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    /// What it says while nothing is chosen.
+    pub placeholder: String,
+    /// What choosing is for.
+    pub verb: Verb,
+    /// Which offer it belongs to.
+    pub offer: OfferId,
+    /// At most 25 (discord-rules 4).
+    pub choices: Vec<ListChoice>,
+}
+
+/// One of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListChoice {
+    /// What it says.
+    pub label: String,
+    /// Where it is.
+    pub detail: String,
+    /// What comes back when it is chosen.
+    pub value: String,
 }
 
 /// A button under the message.
@@ -127,9 +161,17 @@ fn load(locale: Locale) -> FluentLanguageLoader {
 pub fn say(reply: &Reply, locale: Locale) -> Sentence {
     let t = loader(locale);
     match reply {
-        Reply::Retry { about, outcome, again } => {
-            Sentence { buttons: offers::again(t, again.as_ref()), ..retry(t, about, outcome) }
+        Reply::Retry { about, outcome, again, notice } => {
+            let answer = Sentence { buttons: offers::again(t, again.as_ref()), ..retry(t, about, outcome) };
+            notice::elsewhere(t, answer, notice.as_ref())
         }
+        Reply::Notice(notice) => notice::notice(t, notice),
+        Reply::Log(log) => build::log(t, log),
+        Reply::NoLog { about, why } => build::no_log(t, about, why),
+        Reply::Stop { about, outcome } => build::stop(t, about, outcome),
+        Reply::Watching(watching) => watches::watching(t, watching),
+        Reply::Followed { about, as_user } => notice::followed(t, about, as_user),
+        Reply::WatchPaused(paused) => notice::paused(t, paused),
         Reply::NotRetried { about, refusal, status } => not_retried(t, about, refusal, *status),
         Reply::NotRead { build, failure } => not_read(t, build, failure),
         Reply::Unfound { project, why } => named::unfound(t, project, why),
@@ -197,7 +239,16 @@ pub fn command_description(path: &str, locale: Locale) -> String {
 }
 
 fn simple(tone: Tone, title: String, body: String) -> Sentence {
-    Sentence { tone, title, body, fields: Vec::new(), link: None, buttons: Vec::new() }
+    Sentence {
+        tone,
+        title,
+        body,
+        fields: Vec::new(),
+        link: None,
+        buttons: Vec::new(),
+        lists: Vec::new(),
+        ping: Ping::default(),
+    }
 }
 
 fn retry(t: &FluentLanguageLoader, about: &About, outcome: &Outcome) -> Sentence {
@@ -290,7 +341,7 @@ fn retry(t: &FluentLanguageLoader, about: &About, outcome: &Outcome) -> Sentence
         }
     }
     fields.extend(place_fields(t, about));
-    Sentence { tone, title, body, fields, link: link(t, about), buttons: Vec::new() }
+    Sentence { fields, link: link(t, about), ..simple(tone, title, body) }
 }
 
 fn not_retried(t: &FluentLanguageLoader, about: &About, refusal: &Refusal, status: BuildStatus) -> Sentence {
@@ -299,7 +350,7 @@ fn not_retried(t: &FluentLanguageLoader, about: &About, refusal: &Refusal, statu
     let mut fields = vec![field(fl!(t, "label-build"), code(about.build.build.as_str(), 64), false)];
     fields.extend(place_fields(t, about));
     let body = scopes::refusal_text(t, refusal, status);
-    Sentence { tone: Tone::Bad, title, body, fields, link: link(t, about), buttons: Vec::new() }
+    Sentence { fields, link: link(t, about), ..simple(Tone::Bad, title, body) }
 }
 
 fn not_read(t: &FluentLanguageLoader, build: &BuildRef, failure: &Failure) -> Sentence {
@@ -331,7 +382,7 @@ fn unread(t: &FluentLanguageLoader, mut fields: Vec<Field>, failure: &Failure) -
         }
         Failure::OtherPipeline => fl!(t, "read-other-pipeline"),
     };
-    Sentence { tone: Tone::Bad, title: fl!(t, "not-read-title"), body, fields, link: None, buttons: Vec::new() }
+    Sentence { fields, ..simple(Tone::Bad, fl!(t, "not-read-title"), body) }
 }
 
 fn malformed(t: &FluentLanguageLoader, option: RetryOption, given: &str) -> Sentence {
@@ -356,11 +407,14 @@ fn whoami(t: &FluentLanguageLoader, user: UserId, uid: Option<&Uid>, administrat
 }
 
 fn help(t: &FluentLanguageLoader, uid: Option<&Uid>, (administrator, words): (bool, bool)) -> Sentence {
-    let mut lines = vec![match uid {
-        Some(uid) => fl!(t, "help-retry", uid = code(uid.as_str(), 64)),
-        None => fl!(t, "help-unmapped"),
-    }];
+    let mut lines = match uid {
+        Some(uid) => {
+            vec![fl!(t, "help-retry", uid = code(uid.as_str(), 64)), fl!(t, "help-build"), fl!(t, "help-watch")]
+        }
+        None => vec![fl!(t, "help-unmapped")],
+    };
     lines.push(fl!(t, "help-whoami"));
+    lines.extend(uid.map(|_| fl!(t, "watch-help")));
     lines.extend(administrator.then(|| fl!(t, "help-mapping")));
     lines.extend(words.then(|| fl!(t, "help-words", usage = typed::USAGE)));
     simple(Tone::Neutral, fl!(t, "help-title"), lines.join("\n"))

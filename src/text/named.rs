@@ -67,7 +67,7 @@ pub(super) fn unfound(t: &FluentLanguageLoader, project: &ProjectId, why: &Unfou
     simple(Tone::Bad, title, body)
 }
 
-fn pipeline_text(pipeline: &PipelineNamed) -> String {
+pub(super) fn pipeline_text(pipeline: &PipelineNamed) -> String {
     match pipeline {
         PipelineNamed::Id(id) => code(id.as_str(), 64),
         PipelineNamed::Name(name) => plain(name, NAME_MAX),

@@ -7,6 +7,7 @@ use super::scopes::scope_text;
 use super::{Button, NAME_MAX, Sentence, Tone, code, field, link, mention, moment, place_fields, plain, plan, simple};
 use crate::model::ids::OfferId;
 use crate::model::scope;
+use crate::model::status::BuildStatus;
 use crate::reply::{About, Change, Proposal, Unusable, Verb, Why};
 
 pub(super) fn preview(t: &FluentLanguageLoader, proposal: &Proposal) -> Sentence {
@@ -37,7 +38,7 @@ fn proposed(t: &FluentLanguageLoader, proposal: &Proposal, title: String, body: 
     let buttons = vec![button(fl!(t, "button-run"), Verb::Run), button(fl!(t, "button-cancel"), Verb::Cancel)];
     let mut fields = plan::fields(t, &proposal.plan);
     fields.extend(self::fields(t, about));
-    Sentence { tone: Tone::Waiting, title, body, fields, link: link(t, about), buttons }
+    Sentence { fields, link: link(t, about), buttons, ..simple(Tone::Waiting, title, body) }
 }
 
 /// The button by which the person can ask for the same again.
@@ -66,16 +67,32 @@ pub(super) fn changed(t: &FluentLanguageLoader, about: &About, change: &Change) 
             fl!(t, "changed-status", before = before, now = now)
         }
         Change::Parts => fl!(t, "changed-parts"),
+        Change::First { now, user, uid, status } => {
+            let who = user.map(mention).or_else(|| uid.as_ref().map(|uid| code(uid, 64)));
+            return first(t, about, who, (*now, *status));
+        }
     };
     let title = fl!(t, "changed-title", pipeline = name(about), number = about.number.to_string());
     let body = fl!(t, "changed-body", what = what);
     Sentence { fields: fields(t, about), link: link(t, about), ..simple(Tone::Bad, title, body) }
 }
 
+/// On a notice: that somebody was first is no mishap.
+fn first(t: &FluentLanguageLoader, about: &About, who: Option<String>, (now, status): (u32, BuildStatus)) -> Sentence {
+    let title = fl!(t, "first-title", pipeline = name(about), number = about.number.to_string());
+    let (now, status) = (now.to_string(), code(status.as_wire(), 30));
+    let body = match who {
+        Some(who) => fl!(t, "first-body", who = who, now = now, status = status),
+        None => fl!(t, "first-body-unknown", now = now, status = status),
+    };
+    Sentence { fields: fields(t, about), link: link(t, about), ..simple(Tone::Neutral, title, body) }
+}
+
 pub(super) fn unusable(t: &FluentLanguageLoader, why: &Unusable) -> Sentence {
     let body = match why {
         Unusable::ForAnother { asker } => fl!(t, "unusable-for-another", asker = mention(*asker)),
         Unusable::Expired { at } => fl!(t, "unusable-expired", at = moment(*at)),
+        Unusable::TooOld { at } => fl!(t, "unusable-too-old", at = moment(*at)),
         Unusable::Used { by } => fl!(t, "unusable-used", by = mention(*by)),
         Unusable::Unknown => fl!(t, "unusable-unknown"),
     };
@@ -90,7 +107,7 @@ fn what(t: &FluentLanguageLoader, about: &About) -> String {
     about.scope.as_ref().map_or_else(|| fl!(t, "scope-whole"), |scope| scope_text(t, scope))
 }
 
-fn fields(t: &FluentLanguageLoader, about: &About) -> Vec<super::Field> {
+pub(super) fn fields(t: &FluentLanguageLoader, about: &About) -> Vec<super::Field> {
     let mut fields = vec![field(fl!(t, "label-build"), code(about.build.build.as_str(), 64), false)];
     fields.extend(place_fields(t, about));
     fields

@@ -18,6 +18,9 @@ const BREAK: char = '\u{200b}';
 /// Joins emoji into one: a family, a profession, a flag.
 const JOINER: char = '\u{200d}';
 
+/// A line of a code block is cut to this.
+const LINE_MAX: usize = 120;
+
 /// What a reader sees as one character is rarely made of more than ten; a letter under a tower of marks is.
 const PARTS_MAX: usize = 16;
 
@@ -70,6 +73,34 @@ pub fn pointed(text: &str, at: usize) -> String {
     format!("```\n{}{}\n{blanks}^\n```\n", before.concat(), after.concat())
 }
 
+/// A code block, which nothing in it can end, of the last of these lines: as many as fit into `max` UTF-16 units. Blank
+/// lines are left out; nothing when there is nothing to be seen.
+pub fn block(lines: &[String], max: usize) -> Option<String> {
+    const FENCES: usize = "```\n```".len();
+    let mut left = max.checked_sub(FENCES)?;
+    let mut kept = Vec::new();
+    for line in lines.iter().rev() {
+        let mut line = shortened(line, LINE_MAX).replace('`', "ˋ");
+        line.truncate(line.trim_end().len());
+        if is_blank(&line) {
+            continue;
+        }
+        if kept.is_empty() {
+            line = cut(&line, left.saturating_sub(1));
+        }
+        let Some(rest) = left.checked_sub(length(&line) + 1) else { break };
+        left = rest;
+        kept.push(line);
+    }
+    kept.reverse();
+    (kept.iter().any(|line| !line.is_empty())).then(|| format!("```\n{}\n```", kept.join("\n")))
+}
+
+/// In UTF-16 units, which Discord counts in places; never fewer than characters.
+pub fn length(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
 /// Whether it takes the place of two Latin letters: Chinese, Japanese, Korean, and emoji (Unicode, East_Asian_Width).
 fn is_wide(grapheme: &str) -> bool {
     grapheme.starts_with(|first| {
@@ -87,7 +118,6 @@ pub fn bare(text: &str, max: usize) -> String {
 
 /// Cut to `max` UTF-16 units. Discord counts these in places and characters, which are fewer, in others.
 pub fn cut(text: &str, max: usize) -> String {
-    let length = |text: &str| text.encode_utf16().count();
     if length(text) <= max {
         return text.to_owned();
     }
@@ -264,6 +294,21 @@ mod tests {
         assert_eq!(pointed("short", 99), "```\nshort\n     ^\n```\n", "a place that is not there");
     }
 
+    #[test]
+    fn a_block_keeps_the_end_of_a_log_and_nothing_in_it_ends_it() {
+        let log = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+        let lines = log(&["first", " \t", "```**b**\n# h", "\u{1b}  @everyone \u{202e}x  "]);
+        assert_eq!(block(&lines, 100).as_deref(), Some("```\nfirst\nˋˋˋ**b** # h\n  @everyone x\n```"));
+        assert_eq!(block(&log(&["first", "second", "third"]), 20).as_deref(), Some("```\nsecond\nthird\n```"));
+        assert_eq!(block(&log(&["first", "second", "third"]), 19).as_deref(), Some("```\nthird\n```"));
+        assert_eq!(block(&log(&["third"]), 11).as_deref(), Some("```\nth…\n```"));
+        for (lines, max) in [(&["third"][..], 8), (&["third"], 0), (&["", "\u{200b}"], 100), (&[], 100)] {
+            assert_eq!(block(&log(lines), max), None);
+        }
+        let long = block(&log(&["流".repeat(200).as_str()]), 1000).expect("a block");
+        assert_eq!(long.chars().count(), LINE_MAX + 8, "{long}");
+    }
+
     /// Everything that can go wrong, and anything else.
     const TEXTS: &str =
         "\\PC{0,60}|[@<>`*_\\\\\\[\\]()#|~:/!&+=.\\-0-9a-z \n\r\t\u{2028}\u{202e}\u{200d}\u{301}😀👩🇨🇳]{0,60}|.{0,60}";
@@ -288,6 +333,13 @@ mod tests {
             let blanks = lines[2].strip_suffix('^').expect("a caret");
             prop_assert!(blanks.chars().all(char::is_whitespace));
             prop_assert!(blanks.chars().count() <= 40 && lines[1].graphemes(true).count() <= 71, "{}", pointed);
+        }
+
+        #[test]
+        fn a_block_of_any_lines_is_whole_and_bounded(lines in prop::collection::vec(TEXTS, 0..9), max in 0usize..300) {
+            let Some(block) = block(&lines, max) else { return Ok(()) };
+            prop_assert!(block.encode_utf16().count() <= max);
+            prop_assert!(block.starts_with("```\n") && block.ends_with("\n```") && block.matches('`').count() == 6);
         }
 
         #[test]

@@ -12,11 +12,33 @@ const LISTED: usize = 8;
 
 /// What is re-run, to stand in a sentence.
 pub(super) fn scope_text(t: &FluentLanguageLoader, scope: &Scope) -> String {
+    worded(t, scope, Room { name: NAME_MAX, listed: LISTED, others: true })
+}
+
+/// The same on a line of its own, with names cut short and little listed.
+pub(super) fn scope_brief(t: &FluentLanguageLoader, scope: &Scope) -> String {
+    worded(t, scope, Room { name: 24, listed: 2, others: false })
+}
+
+/// How much is said of a scope.
+#[derive(Clone, Copy)]
+struct Room {
+    /// Names are cut to this.
+    name: usize,
+    /// So many are listed.
+    listed: usize,
+    /// Whether it is said what stays failed beside it.
+    others: bool,
+}
+
+fn worded(t: &FluentLanguageLoader, scope: &Scope, room: Room) -> String {
+    let name = |text: &String| plain(text, room.name);
     let bold = |text: &String| format!("**{}**", name(text));
+    let list = |names: &[String]| some_of(names, room.listed, ", ", name);
     match scope {
         Scope::WholeBuild => fl!(t, "scope-whole"),
         Scope::Stage { name: text, .. } => fl!(t, "scope-stage", name = bold(text)),
-        Scope::FailedJobs { name: text, jobs, others, .. } if others.is_empty() => {
+        Scope::FailedJobs { name: text, jobs, others, .. } if others.is_empty() || !room.others => {
             fl!(t, "scope-failed-jobs", name = bold(text), jobs = list(jobs))
         }
         Scope::FailedJobs { name: text, jobs, others, .. } => {
@@ -91,19 +113,19 @@ fn name(text: &str) -> String {
 }
 
 fn list(names: &[String]) -> String {
-    some_of(names, ", ", |text| name(text))
+    some_of(names, LISTED, ", ", |text| name(text))
 }
 
 /// To choose from: what is typed, and what it is.
-fn parts(parts: &[Part]) -> String {
-    some_of(parts, " · ", |part| match part.within.last() {
+pub(super) fn parts(parts: &[Part]) -> String {
+    some_of(parts, LISTED, " · ", |part| match part.within.last() {
         Some(within) => format!("{} {} ({})", code(&part.id, 64), name(&part.name), name(within)),
         None => format!("{} {}", code(&part.id, 64), name(&part.name)),
     })
 }
 
-fn some_of<T>(all: &[T], between: &str, text: impl Fn(&T) -> String) -> String {
-    let more = all.len().saturating_sub(LISTED);
-    let listed = all.iter().take(LISTED).map(text).chain((more > 0).then(|| format!("+{more}")));
+fn some_of<T>(all: &[T], room: usize, between: &str, text: impl Fn(&T) -> String) -> String {
+    let more = all.len().saturating_sub(room);
+    let listed = all.iter().take(room).map(text).chain((more > 0).then(|| format!("+{more}")));
     listed.collect::<Vec<_>>().join(between)
 }

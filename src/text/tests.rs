@@ -4,7 +4,7 @@ use super::*;
 use crate::model::RejectedBy;
 use crate::model::named::PipelineNamed;
 use crate::model::scope::{self, JobScope, Kind, Part, Scope, TaskScope};
-use crate::reply::{Change, Proposal, Unfound, Unusable, Why};
+use crate::reply::{Change, Log, Logged, NoLog, Proposal, StopOutcome, Unfound, Unusable, Why};
 use crate::reply::{Flag, Mistake, Slip};
 
 const ENGLISH: &str = include_str!("../../i18n/en/reprise.ftl");
@@ -82,7 +82,10 @@ fn no_key_is_left_over() {
     let descriptions: BTreeSet<String> =
         described().iter().map(|path| format!("cmd-{}", path.replace(' ', "-"))).collect();
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/text");
-    let files = folder.read_dir().expect("this folder").map(|file| file.expect("a file").path());
+    let within = |folder: &std::path::Path| -> Vec<std::path::PathBuf> {
+        folder.read_dir().expect("a folder of ours").map(|entry| entry.expect("an entry").path()).collect()
+    };
+    let files = within(&folder).into_iter().flat_map(|path| if path.is_dir() { within(&path) } else { vec![path] });
     let files = files.filter(|file| file.extension().is_some_and(|ext| ext == "rs") && !file.ends_with("tests.rs"));
     let code: String = files.map(|file| std::fs::read_to_string(file).expect("a source")).collect();
     for key in keys(ENGLISH).keys() {
@@ -139,6 +142,63 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::AlreadyAsked { first: UserId(7), accepted: true },
         Outcome::AlreadyAsked { first: UserId(7), accepted: false },
     ]
+}
+
+fn stop_outcomes() -> Vec<StopOutcome> {
+    let accepted = |forced, seen_later| StopOutcome::Accepted { attempt: 2, forced, seen_later };
+    vec![
+        accepted(false, false),
+        accepted(true, false),
+        accepted(false, true),
+        StopOutcome::Sent,
+        StopOutcome::Unreachable,
+        StopOutcome::Rejected(rejection(1)),
+        StopOutcome::Rejected(rejection(2_101_019)),
+        StopOutcome::Rejected(Rejection { message: "by u9. Again after 42 seconds.".into(), ..rejection(2_101_019) }),
+        StopOutcome::NotSent,
+        StopOutcome::Misconfigured { hint: HOSTILE.into(), said: None },
+        StopOutcome::Misconfigured { hint: HOSTILE.into(), said: Some(rejection(1_640_001)) },
+        StopOutcome::Unconfirmed { looked_for_s: 75, readable: true },
+        StopOutcome::Unconfirmed { looked_for_s: 75, readable: false },
+        StopOutcome::EndedBefore { status: BuildStatus::Succeed },
+        StopOutcome::Ended { status: BuildStatus::Canceled, by: Some(HOSTILE.into()) },
+        StopOutcome::Ended { status: BuildStatus::Failed, by: None },
+        StopOutcome::Moved { attempt: 3 },
+        StopOutcome::Superseded,
+        StopOutcome::AlreadyAsked { first: UserId(7), accepted: true, again_in_s: 40 },
+        StopOutcome::AlreadyAsked { first: UserId(7), accepted: false, again_in_s: 40 },
+    ]
+}
+
+fn logs() -> Vec<Reply> {
+    let text = || HOSTILE.to_owned();
+    let part = || Part { kind: Kind::Task, id: text(), name: text(), within: vec![text(), text()] };
+    let named = text;
+    let candidates = || vec![part(), part()];
+    let lines = [
+        Logged::Lines(vec![text(), "```".into(), text()]),
+        Logged::Lines(vec![" ".into()]),
+        Logged::Empty,
+        Logged::CleanedAway,
+        Logged::Closed,
+        Logged::Failed,
+    ];
+    let log = |lines, runs, at| {
+        let (about, place) = (about(None), [text(), text(), text()]);
+        Reply::Log(Box::new(Log { about, place, attempt: 2, at, runs, lines }))
+    };
+    let shown = lines.map(|lines| log(lines, false, Some(Timestamp(0))));
+    let others = [log(Logged::Empty, true, Some(Timestamp(0))), log(Logged::Lines(vec![text(); 100]), true, None)];
+    let whys = [
+        NoLog::NotFound { named: named(), candidates: candidates() },
+        NoLog::Ambiguous { named: named(), candidates: candidates() },
+        NoLog::NoTask { named: named(), candidates: candidates() },
+        NoLog::NotRun { name: named(), candidates: candidates() },
+        NoLog::Nothing { candidates: candidates() },
+        NoLog::Nothing { candidates: Vec::new() },
+    ];
+    let none = whys.map(|why| Reply::NoLog { about: about(None), why });
+    shown.into_iter().chain(others).chain(none).collect()
 }
 
 /// Every refusal, with `text` wherever a stranger's text stands.
@@ -209,9 +269,18 @@ fn replies() -> Vec<Reply> {
     let uid: Uid = "alice".parse().expect("a UID");
     let mut replies: Vec<Reply> = outcomes()
         .into_iter()
-        .map(|outcome| Reply::Retry { about: about(Some(Scope::WholeBuild)), outcome, again: None })
+        .map(|outcome| Reply::Retry { about: about(Some(Scope::WholeBuild)), outcome, again: None, notice: None })
         .collect();
-    replies.extend(scopes.map(|scope| Reply::Retry { about: about(Some(scope)), outcome: Outcome::Sent, again: None }));
+    replies.extend(scopes.map(|scope| Reply::Retry {
+        about: about(Some(scope)),
+        outcome: Outcome::Sent,
+        again: None,
+        notice: None,
+    }));
+    replies.extend(logs());
+    replies.extend(stop_outcomes().into_iter().map(|outcome| Reply::Stop { about: about(None), outcome }));
+    let as_user = "dev.uid".parse().expect("a UID");
+    replies.push(Reply::Followed { about: about(None), as_user });
     replies.extend(refusals(HOSTILE).into_iter().map(not_retried));
     replies.extend(failures.map(|failure| Reply::NotRead { build: about(None).build, failure }));
     let options = [RetryOption::Project, RetryOption::Pipeline, RetryOption::Build];
@@ -232,11 +301,15 @@ fn replies() -> Vec<Reply> {
         Change::Attempt { before: 1, now: 2, by: None },
         Change::Status { before: BuildStatus::Failed, now: BuildStatus::Running },
         Change::Parts,
+        Change::First { now: 2, user: Some(UserId(1)), uid: None, status: BuildStatus::Running },
+        Change::First { now: 2, user: None, uid: Some(hostile()), status: BuildStatus::Running },
+        Change::First { now: 2, user: None, uid: None, status: BuildStatus::Running },
     ];
     replies.extend(changes.map(|change| Reply::Changed { about: about(None), change }));
     let unusable = [
         Unusable::ForAnother { asker: UserId(1) },
         Unusable::Expired { at: Timestamp(0) },
+        Unusable::TooOld { at: Timestamp(0) },
         Unusable::Used { by: UserId(1) },
         Unusable::Unknown,
     ];
@@ -249,6 +322,7 @@ fn replies() -> Vec<Reply> {
     let slips = slips.into_iter().chain(flags).chain(options.map(Slip::Missing));
     replies.extend(slips.map(|slip| Reply::Mistaken { typed: hostile(), mistake: Mistake { at: 11, slip } }));
     let project = about(None).build.project;
+    replies.extend(watches::tests::replies(HOSTILE));
     replies.extend(unfounds().map(|why| Reply::Unfound { project: project.clone(), why }));
     let (user, shared_with) = (UserId(42), vec![UserId(7)]);
     replies.extend([
@@ -274,6 +348,8 @@ fn replies() -> Vec<Reply> {
         Reply::NothingDone,
         Reply::Incident { number: "7".into() },
     ]);
+    replies.extend(notice::tests::notices(HOSTILE).into_iter().map(|notice| Reply::Notice(Box::new(notice))));
+    replies.extend(notice::tests::pauses(HOSTILE).into_iter().map(Reply::WatchPaused));
     replies
 }
 
@@ -315,7 +391,7 @@ fn no_field_of_a_stranger_does_anything_in_any_language() {
                 // Fluent leaves a variable that it was not given as `{$name}`.
                 assert!(!text.contains("{$") && !text.contains("{ $") && !text.contains("No localization"), "{text}");
                 let outside = outside_code(text).unwrap_or_else(|| panic!("a code span is left open in {text}"));
-                for token in ["@everyone", "<@&", "](", "**b", "||", "\n#", "://"] {
+                for token in ["@everyone", "<@&", "](", "**b", "||", "\n# ", "://"] {
                     assert!(!outside.contains(token), "{token} is active in {text}");
                 }
             }
@@ -324,7 +400,7 @@ fn no_field_of_a_stranger_does_anything_in_any_language() {
 }
 
 /// What Discord reads as Markdown: without code spans and without escaped characters; nothing if a span is left open.
-fn outside_code(text: &str) -> Option<String> {
+pub(super) fn outside_code(text: &str) -> Option<String> {
     let (mut outside, mut in_code, mut characters) = (String::new(), false, text.chars());
     while let Some(character) = characters.next() {
         match character {
@@ -351,8 +427,9 @@ fn what_tells_active_tokens_finds_them() {
 #[test]
 fn a_refusal_never_says_that_nothing_runs_while_something_does() {
     let outcome = Outcome::Rejected(rejection(2_100_002));
-    let said = [Locale::En, Locale::Ja]
-        .map(|locale| say(&Reply::Retry { about: about(None), outcome: outcome.clone(), again: None }, locale).body);
+    let said = [Locale::En, Locale::Ja].map(|locale| {
+        say(&Reply::Retry { about: about(None), outcome: outcome.clone(), again: None, notice: None }, locale).body
+    });
     assert!(!said[0].contains("Nothing runs") && !said[1].contains("何も実行されません"), "{said:?}");
 }
 
@@ -381,7 +458,7 @@ fn every_refusal_says_what_to_do_next() {
 fn a_blank_name_does_not_make_a_blank_field() {
     for blank in ["", "   ", "\u{200b}"] {
         let about = About { pipeline_name: blank.into(), ..about(None) };
-        let sentence = say(&Reply::Retry { about, outcome: Outcome::Sent, again: None }, Locale::En);
+        let sentence = say(&Reply::Retry { about, outcome: Outcome::Sent, again: None, notice: None }, Locale::En);
         for text in texts(&sentence) {
             assert!(!text.trim().is_empty(), "{sentence:?}");
         }
@@ -389,7 +466,11 @@ fn a_blank_name_does_not_make_a_blank_field() {
 }
 
 pub(super) fn read(reply: &Reply) -> String {
-    let sentence = say(reply, Locale::En);
+    read_in(reply, Locale::En)
+}
+
+pub(super) fn read_in(reply: &Reply, locale: Locale) -> String {
+    let sentence = say(reply, locale);
     let fields = sentence.fields.iter().map(|field| format!("{}: {}", field.name, field.value));
     [sentence.title, sentence.body].into_iter().chain(fields).collect::<Vec<_>>().join("\n")
 }
@@ -399,7 +480,7 @@ fn the_main_answers_read_well() {
     let about = About { pipeline_name: "nightly".into(), ..about(Some(Scope::WholeBuild)) };
     let build_id = about.build.build.to_string();
     let outcome = Outcome::Accepted { build_id, attempt: Some(2), seen_later: false };
-    insta::assert_snapshot!(read(&Reply::Retry { about: about.clone(), outcome, again: None }), @"
+    insta::assert_snapshot!(read(&Reply::Retry { about: about.clone(), outcome, again: None, notice: None }), @"
     Retry accepted: nightly #128
     BK-CI runs the whole build. Asked for by <@42>.
     Build: `b-7a1d9e3c5b2f4a6d8c0e1f2a3b4c5d6e`
@@ -409,7 +490,7 @@ fn the_main_answers_read_well() {
     Pipeline: nightly
     ");
     let locked = Rejection { request_id: Some("4f6d".into()), ..rejection(2_101_047) };
-    insta::assert_snapshot!(read(&Reply::Retry { about, outcome: Outcome::Rejected(locked), again: None }), @"
+    insta::assert_snapshot!(read(&Reply::Retry { about, outcome: Outcome::Rejected(locked), again: None, notice: None }), @"
     Not retried: refused
     The pipeline is locked. Ask its owner to unlock it. Nothing was started. Asked for: the whole build, by <@42>.
     Build: `b-7a1d9e3c5b2f4a6d8c0e1f2a3b4c5d6e`
