@@ -13,6 +13,7 @@ stories![
     the_way_that_interactions_take_is_looked_at,
     an_empty_list_of_servers_is_told,
     what_has_no_effect_is_told,
+    what_callbacks_need_is_told,
     bkci_is_found_by_each_family_of_addresses,
 ];
 
@@ -176,6 +177,31 @@ async fn what_has_no_effect_is_told(world: &mut World) -> anyhow::Result<()> {
     let checked = check(world, &[], &[("REPRISE__ADMIN__CHANNEL", "17")]).await?;
     assert!(checked.with("note").contains(&"note    admin.channel: is set, and has no effect in this version"));
     assert_eq!(checked.code, Some(0));
+    Ok(())
+}
+
+async fn what_callbacks_need_is_told(world: &mut World) -> anyhow::Result<()> {
+    let url = ("REPRISE__HTTP__PUBLIC_URL", "https://bot.example.com");
+    let open = ("REPRISE__HTTP__PUBLIC_URL", "http://bot.example.com");
+    let token = ("REPRISE__BKCI__CALLBACK_TOKEN", "hunter2");
+    let projects = ("REPRISE__FOLLOW__PROJECT_CALLBACKS", "true");
+    for (more, mark, part) in [
+        (vec![url], "FAILED", "bkci.callback_token: is empty, so no callbacks are registered"),
+        (vec![token], "note", "http.public_url: is empty, so callbacks are accepted and none are registered"),
+        (vec![projects], "note", "follow.project_callbacks: without http.public_url and bkci.callback_token"),
+        (vec![url, token], "note", "follow.project_callbacks: bkci.api v3 has callbacks of whole projects only"),
+        (
+            vec![url, token, projects],
+            "ok",
+            "of whole projects are registered for https://bot.example.com/bkci/callback",
+        ),
+        (vec![open, token, projects], "note", "by http:// the token can be read"),
+    ] {
+        let checked = check(world, &[], &more).await?;
+        assert!(checked.with(mark).iter().any(|line| line.contains(part)), "{more:?}\n{}", checked.lines);
+        assert_eq!(checked.code, Some(i32::from(mark == "FAILED")), "{}", checked.lines);
+        assert!(!checked.lines.contains("hunter2"), "{}", checked.lines);
+    }
     Ok(())
 }
 

@@ -19,6 +19,8 @@ stories_on_each_family![
     one_call_to_bkci_is_waited_for_and_not_two,
     whatever_goes_wrong_there_is_an_answer,
     hostile_names_are_only_text,
+    every_command_that_names_a_build_or_pipeline_suggests_them,
+    a_task_whose_log_is_wanted_is_one_that_ran_the_failed_ones_first,
 ];
 
 fn typing(world: &World, options: &[(&str, &str)]) -> Typing {
@@ -303,5 +305,52 @@ async fn hostile_names_are_only_text(world: &mut World) -> anyhow::Result<()> {
     suggests(world, &options, 1).await?;
     let found = suggested(world, typing(world, &options).locale("zh-CN")).await?;
     assert_eq!(found[0].0, "#1 · 失败 · 60 分钟前 · a # b [x](https://e.com)");
+    Ok(())
+}
+
+/// The suggestions of another command for the last of the options.
+async fn suggested_by(world: &World, command: &str, options: &[(&str, &str)]) -> anyhow::Result<Vec<String>> {
+    let typing = Typing { command: command.to_owned(), ..typing(world, options) };
+    // On a busy machine the first keystroke may come too early.
+    for _ in 0..20 {
+        let found = suggested(world, typing.clone()).await?;
+        if !found.is_empty() {
+            return Ok(found.into_iter().map(|(_, value)| value).collect());
+        }
+    }
+    Ok(Vec::new())
+}
+
+async fn every_command_that_names_a_build_or_pipeline_suggests_them(world: &mut World) -> anyhow::Result<()> {
+    let build = lint_and_unit(world);
+    world.start().await?;
+    let pipeline = world.pipeline.0.clone();
+    let options = [("project", "demo"), ("pipeline", pipeline.as_str()), ("build", "")];
+    for command in ["build status", "build log", "build stop", "watch add", "watch remove"] {
+        assert_eq!(suggested_by(world, command, &[("project", "")]).await?, ["demo"], "{command}");
+        assert_eq!(suggested_by(world, command, &[("project", "demo"), ("pipeline", "ni")]).await?, [&*pipeline]);
+        if command.starts_with("build") {
+            assert_eq!(suggested_by(world, command, &options).await?, [&*build], "{command}");
+        }
+    }
+    Ok(())
+}
+
+async fn a_task_whose_log_is_wanted_is_one_that_ran_the_failed_ones_first(world: &mut World) -> anyhow::Result<()> {
+    let compile = TaskPlan::new("Compile").id("e-33333333333333333333333333333333");
+    let unit = TaskPlan::new("Unit").id("e-22222222222222222222222222222222").fails(Fail::script("exit 1"));
+    let deploy = TaskPlan::new("Deploy").id("e-44444444444444444444444444444444");
+    let job = JobPlan::new("linux").task(compile).task(unit).task(deploy);
+    let plan = BuildPlan::new(&world.pipeline).started_by("dev.uid").age(Duration::from_secs(3600));
+    let build = world.bkci.add_build(plan.stage(StagePlan::new("Test").job(job)));
+    let passed = world.bkci.add_build(BuildPlan::succeeding(&world.pipeline).age(Duration::from_secs(3600)));
+    world.start().await?;
+    let pipeline = world.pipeline.0.clone();
+    let of = |build| [("project", "demo"), ("pipeline", pipeline.as_str()), ("build", build), ("task", "")];
+    let logged = suggested_by(world, "build log", &of(&build)).await?;
+    assert_eq!(logged, ["e-22222222222222222222222222222222", "e-33333333333333333333333333333333"]);
+    assert!(!suggested_by(world, "build log", &of(&passed)).await?.is_empty(), "nothing failed, and yet it has logs");
+    let by_name = [&of(&build)[..3], &[("task", "comp")]].concat();
+    assert_eq!(suggested_by(world, "build log", &by_name).await?, ["e-33333333333333333333333333333333"]);
     Ok(())
 }

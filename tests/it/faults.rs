@@ -64,7 +64,7 @@ async fn bkci_slow_to_answer_shows_within_five_seconds_and_is_corrected(world: &
     world.answer(interaction, "Retry accepted").await;
     let answer = world.discord.answer(interaction).expect("an answer");
     assert_eq!(world.discord.messages(world.channel, world.dev).len(), 1, "the same message was edited");
-    assert!(answer.edits >= 1);
+    assert!(!answer.edits.is_empty());
     Ok(())
 }
 

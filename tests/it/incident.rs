@@ -55,6 +55,7 @@ async fn front(world: &World, serve: Serve) -> anyhow::Result<Front> {
         ready: Arc::new(|| Box::pin(async { Ok("ok".to_owned()) })),
         metrics: Arc::new(String::new),
         endpoint: Some(endpoint),
+        callback: None,
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/discord/interactions", listener.local_addr()?);
@@ -95,7 +96,7 @@ async fn a_panic_gives_the_person_the_number_that_is_in_the_log(world: &mut Worl
     }
     front.tasks.close();
     front.tasks.wait().await;
-    assert_eq!(front.app.store.left_to_do().await?, 0);
+    assert_eq!(front.app.store.left_to_do(world.clock().now()).await?, 0);
     assert!(world.bkci.requests().is_empty());
     Ok(())
 }

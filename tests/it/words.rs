@@ -111,7 +111,7 @@ async fn a_failed_task_is_skipped_by_its_name(world: &mut World) -> anyhow::Resu
     assert_eq!((accepted.len(), uid, task), (1, "dev.uid", Some("e-11111111111111111111111111111111")));
     assert!(accepted[0].skip);
     let posts = posts(world);
-    assert_eq!((posts.len(), answer.edits), (1, 0), "one message, said once");
+    assert_eq!((posts.len(), answer.edits.len()), (1, 0), "one message, said once");
     assert_eq!(posts[0]["allowed_mentions"], json!({"parse": [], "users": [], "roles": [], "replied_user": false}));
     assert_eq!(posts[0]["message_reference"]["fail_if_not_exists"], json!(false));
     assert!(posts[0]["enforce_nonce"] == json!(true) && answer.nonce.is_some());

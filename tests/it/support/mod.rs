@@ -3,30 +3,29 @@
 //! At its end it fails a story that broke a published contract, logged an error it did not order, logged a secret, or
 //! left a row that somebody still has to work on.
 
+mod databases;
 mod logs;
+mod rows;
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use reprise::clock::Clock;
 use reprise::config::Settings;
+use reprise::model::Timestamp;
 use reprise::store::Store;
 use sandbox::bkci::{BkCi, BuildPlan, Family, PipelineId, Right};
 use sandbox::discord::{Discord, Message, Options, Typing};
 use secrecy::SecretString;
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use databases::{POSTGRES, database_url, folder, postgres_schema};
 use logs::Logs;
 
 /// Discord's bit for Manage Server (discord-rules 5).
 pub const MANAGE_SERVER: u64 = 1 << 5;
-
-/// Names a server on which databases may be made; a story on PostgreSQL is skipped aloud without it.
-const POSTGRES: &str = "REPRISE_TEST_POSTGRES";
-
-/// Set where a skip counts as a failure.
-const SKIPS: &str = "REPRISE_TEST_SKIPS";
 
 /// On what a story is told.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +95,8 @@ pub struct World {
     folder: tempfile::TempDir,
     extra: Vec<(String, String)>,
     bot: Option<Bot>,
+    /// For a look at the rows while the bot runs.
+    observer: OnceCell<Store>,
     forgiven: Vec<&'static str>,
 }
 
@@ -122,55 +123,12 @@ pub fn tell(ground: Ground, story: impl AsyncFnOnce(&mut World) -> anyhow::Resul
     });
 }
 
-async fn database_url(ground: Ground) -> Option<String> {
-    match ground {
-        // A file in the world's own folder.
-        Ground::Sqlite | Ground::V4 | Ground::V4Backend => Some(String::new()),
-        Ground::Postgres => match std::env::var(POSTGRES) {
-            Ok(server) => Some(postgres_schema(&server).await.expect("a schema on the PostgreSQL server")),
-            Err(_) => {
-                assert!(std::env::var_os(SKIPS).is_none(), "{POSTGRES} is not set, and skips are forbidden here");
-                skip_aloud();
-                None
-            }
-        },
-    }
-}
-
-/// Past the capture of the test runner, once.
-fn skip_aloud() {
-    static TOLD: std::sync::Once = std::sync::Once::new();
-    TOLD.call_once(|| {
-        use std::io::Write as _;
-        let _ =
-            writeln!(std::io::stderr(), "SKIPPED: every story on PostgreSQL; set {POSTGRES}=postgres://… to run them");
-    });
-}
-
-/// In memory where the system has that: hundreds of databases that sync to one disk would wait for each other.
-fn folder() -> std::io::Result<tempfile::TempDir> {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
-}
-
 fn api_key(family: Family) -> &'static str {
     match family {
         Family::V3 => "v3",
         Family::V4 => "v4",
         Family::V4Backend => "v4-backend",
     }
-}
-
-async fn postgres_schema(server: &str) -> anyhow::Result<String> {
-    use sqlx::Connection as _;
-    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let schema = format!("story_{}_{number}", std::process::id());
-    let mut connection = sqlx::PgConnection::connect(server).await?;
-    let sql = sqlx::AssertSqlSafe(format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"));
-    sqlx::raw_sql(sql).execute(&mut connection).await?;
-    connection.close().await?;
-    let separator = if server.contains('?') { '&' } else { '?' };
-    Ok(format!("{server}{separator}options=-csearch_path%3D{schema}"))
 }
 
 impl World {
@@ -207,6 +165,7 @@ impl World {
             folder,
             extra: Vec::new(),
             bot: None,
+            observer: OnceCell::new(),
             forgiven: Vec::new(),
         };
         world.map(dev, "dev.uid").await?;
@@ -271,11 +230,28 @@ impl World {
 
     /// Leads the bot to a database in which nothing was ever made, and says where that is.
     pub async fn fresh_store(&mut self) -> anyhow::Result<String> {
+        self.observer = OnceCell::new();
         self.store_url = match std::env::var(POSTGRES) {
             Ok(server) if self.store_url.starts_with("postgres") => postgres_schema(&server).await?,
             _ => format!("sqlite://{}/fresh.db", self.folder.path().display()),
         };
         Ok(self.store_url.clone())
+    }
+
+    /// Puts rows into the database by hand.
+    pub async fn put_rows(&self, sql: String) -> anyhow::Result<()> {
+        use sqlx::Connection as _;
+        let sql = sqlx::AssertSqlSafe(sql);
+        if self.store_url.starts_with("sqlite:") {
+            let mut connection = sqlx::SqliteConnection::connect(&self.store_url).await?;
+            sqlx::raw_sql(sql).execute(&mut connection).await?;
+            connection.close().await?;
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&self.store_url).await?;
+            sqlx::raw_sql(sql).execute(&mut connection).await?;
+            connection.close().await?;
+        }
+        Ok(())
     }
 
     pub async fn map(&mut self, user: u64, uid: &str) -> anyhow::Result<()> {
@@ -358,14 +334,7 @@ impl World {
 
     /// Moves the time on, a little at a time, until something is to be seen.
     pub async fn pass_until<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
-        // On a busy machine the three seconds for an acknowledgement would pass before the bot has had one of them.
-        let all_acknowledged = async {
-            let waits = |discord: &Discord| discord.interactions().iter().any(|i| i.acknowledged.is_none());
-            while waits(&self.discord) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(2), all_acknowledged).await;
+        self.acknowledged().await;
         for _ in 0..400 {
             if let Some(seen) = look(self) {
                 return seen;
@@ -376,6 +345,38 @@ impl World {
             }
         }
         panic!("200 s passed without {what}\n{}\n{}", self.discord.describe(), self.logs.text());
+    }
+
+    /// On a busy machine the three seconds for an acknowledgement would pass before the bot has had one of them.
+    async fn acknowledged(&self) {
+        let all_acknowledged = async {
+            let waits = |discord: &Discord| discord.interactions().iter().any(|i| i.acknowledged.is_none());
+            while waits(&self.discord) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), all_acknowledged).await;
+    }
+
+    /// Lets builds go on, until the answer to an interaction contains `part`.
+    pub async fn pass_until_answered(&self, interaction: u64, part: &str) -> Message {
+        let shows = |world: &Self| world.discord.answer(interaction).filter(|answer| answer.text().contains(part));
+        self.pass_on(&format!("an answer with {part:?}"), shows).await
+    }
+
+    /// Lets builds go on, a few seconds at a time, until something is to be seen.
+    pub async fn pass_on<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
+        self.acknowledged().await;
+        for _ in 0..400 {
+            for _ in 0..20 {
+                if let Some(seen) = look(self) {
+                    return seen;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            self.pass(Duration::from_secs(2));
+        }
+        panic!("800 s passed without {what}\n{}\n{}", self.discord.describe(), self.logs.text());
     }
 
     /// An error that the story brings about.
@@ -418,33 +419,36 @@ impl World {
 
     /// Waits until no row is left to do.
     pub async fn settled(&self) -> anyhow::Result<()> {
-        let store = self.store().await?;
+        let store = self.observer.get_or_try_init(|| self.store()).await?;
         let done = async {
-            while store.left_to_do().await? > 0 {
+            while store.left_to_do(self.clock.now()).await? > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             anyhow::Ok(())
         };
         let in_time = tokio::time::timeout(Duration::from_secs(10), done).await;
-        in_time.with_context(|| format!("rows are left to do\n{}", self.logs.text()))??;
-        store.close().await;
-        Ok(())
+        in_time.with_context(|| format!("rows are left to do\n{}", self.logs.text()))?
     }
 
     async fn end(mut self) {
-        if self.bot.is_some() {
-            self.stop().await.expect("the bot stops in good order");
+        if let Some(observer) = self.observer.take() {
+            observer.close().await;
         }
         let store = self.store().await.expect("the store opens");
-        // What a killed process had in hand still runs in this one, and may be about to write its last row.
-        let mut left = i64::MAX;
-        for _ in 0..100 {
-            left = store.left_to_do().await.expect("a count");
-            if left == 0 {
+        // What a story did not wait for is done by the bot, and what a killed process had in hand still runs in this one.
+        let left = async || store.left_to_do(self.clock.now()).await.expect("a count");
+        for _ in 0..200 {
+            if left().await == 0 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        // The bot's last look may just have found something to say.
+        let since = Timestamp(self.clock.now().0 - 5_000);
+        if self.bot.is_some() {
+            self.stop().await.expect("the bot stops in good order");
+        }
+        let left = store.left_to_do(since).await.expect("a count");
         assert_eq!(left, 0, "rows are left to do\n{}", self.logs.text());
         store.close().await;
         let mut broken = self.discord.violations();
