@@ -12,4 +12,5 @@ pub mod page;
 pub mod port;
 pub mod skips;
 pub mod stage;
+pub mod timetable;
 pub mod wire;

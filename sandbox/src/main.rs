@@ -8,8 +8,9 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use sandbox::page;
+use sandbox::bkci::Courier;
 use sandbox::stage::Stage;
+use sandbox::{page, timetable};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,13 +25,16 @@ struct Arguments {
     /// Port of the chat page on 127.0.0.1; 0 takes any free one
     #[arg(long, default_value_t = 7878, value_name = "PORT")]
     port: u16,
+    /// Lose BK-CI's callbacks: the bot finds out by looking (the page can change it)
+    #[arg(long)]
+    no_callbacks: bool,
     #[command(subcommand)]
     what: Option<What>,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Type /retry without a person and print the conversation; fails unless the build was really retried
+    /// Play without a person and print the conversation; fails unless what is shown is true
     Tour,
 }
 
@@ -61,16 +65,22 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             _ = terminated.recv() => {}
         }
     };
-    play(&program, page, told).await
+    let callbacks = if arguments.no_callbacks { Courier::Loses } else { Courier::Prompt };
+    play(&program, (page, callbacks), told).await
 }
 
 /// Plays until it is over, or until `told` to stop. The bot is ended in good order either way.
-async fn play(program: &Path, page: Option<TcpListener>, told: impl Future<Output = ()>) -> anyhow::Result<()> {
+async fn play(
+    program: &Path,
+    (page, callbacks): (Option<TcpListener>, Courier),
+    told: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     tokio::pin!(told);
     let mut stage = tokio::select! {
         stage = Stage::start(program) => stage?,
         () = &mut told => anyhow::bail!("interrupted before the bot was ready"),
     };
+    stage.bkci.order_callbacks(callbacks);
     let done = match page {
         None => tokio::select! {
             toured = tour::walk(&stage) => toured,
@@ -78,7 +88,9 @@ async fn play(program: &Path, page: Option<TcpListener>, told: impl Future<Outpu
         },
         Some(listener) => {
             let serving = serve(listener, page::router(stage.page()));
+            let starting = timetable::play(stage.bkci.clone(), stage.demo.clone());
             tokio::select! {
+                () = starting => Ok(()),
                 served = serving => served,
                 ended = stage.ended() => Err(anyhow::anyhow!("the bot ended with {}; what it said stands above", ended?)),
                 () = &mut told => Ok(()),
@@ -118,9 +130,8 @@ async fn build_bot() -> anyhow::Result<PathBuf> {
 #[expect(clippy::print_stdout, reason = "the address is what a person waits for")]
 async fn serve(listener: TcpListener, router: axum::Router) -> anyhow::Result<()> {
     println!("The sandbox is ready: open http://{} in a browser.", listener.local_addr()?);
-    println!(
-        "Be chen and type /retry; the builds stand at the right. Be nova, whom nobody has mapped, and try the same."
-    );
+    println!("Be chen and type /watch add demo nightly: builds start by themselves, and what fails is told there.");
+    println!("Or type /retry; the builds stand at the right. Be nova, whom nobody has mapped, and try the same.");
     println!("Ctrl-C ends it.");
     axum::serve(listener, router).await.context("serving the chat page")
 }

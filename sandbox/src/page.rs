@@ -12,9 +12,10 @@ use axum::{Json, Router};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use crate::bkci::BkCi;
-use crate::demo::{self, Demo, UID};
+use crate::bkci::{BkCi, Courier};
+use crate::demo::{Demo, UID};
 use crate::discord::{Discord, Refused, Typing};
+use crate::timetable;
 
 /// Scripts, styles and requests from the page itself, and nothing else.
 const POLICY: (HeaderName, &str) = (header::CONTENT_SECURITY_POLICY, "default-src 'self'; img-src 'self' data:");
@@ -44,6 +45,7 @@ pub fn router(page: Page) -> Router {
         .route("/markdown.js", script(include_str!("../page/markdown.js")))
         .route("/messages.js", script(include_str!("../page/messages.js")))
         .route("/options.js", script(include_str!("../page/options.js")))
+        .route("/select.js", script(include_str!("../page/select.js")))
         .route("/state", get(state))
         .route("/type", post(typed))
         .route("/complete", post(complete))
@@ -54,6 +56,7 @@ pub fn router(page: Page) -> Router {
         .route("/upload", post(uploaded))
         .route("/dismiss", post(dismissed))
         .route("/build", post(built))
+        .route("/callbacks", post(called_back))
         .with_state(page)
 }
 
@@ -131,6 +134,11 @@ struct Built {
     pipeline: String,
 }
 
+#[derive(Deserialize)]
+struct CalledBack {
+    arrive: bool,
+}
+
 async fn state(State(page): State<Page>) -> Json<Value> {
     let Demo { developer, newcomer, administrator, .. } = page.demo;
     let people = json!([
@@ -138,7 +146,9 @@ async fn state(State(page): State<Page>) -> Json<Value> {
         { "id": newcomer.to_string(), "note": "not mapped yet" },
         { "id": administrator.to_string(), "note": "administrator" },
     ]);
-    Json(json!({ "discord": page.discord.snapshot(), "bkci": page.bkci.snapshot(), "people": people }))
+    Json(
+        json!({ "discord": page.discord.snapshot(), "bkci": page.bkci.snapshot(), "people": people, "callbacks": page.bkci.callbacks_arrive() }),
+    )
 }
 
 async fn typed(State(page): State<Page>, Json(typed): Json<Typed>) -> Response {
@@ -187,13 +197,19 @@ async fn dismissed(State(page): State<Page>, Json(pressed): Json<Pressed>) -> Re
     }))
 }
 
-/// There is always something left to retry.
+/// There is always something left to retry: it fails in a quarter of a minute.
 async fn built(State(page): State<Page>, Json(built): Json<Built>) -> Response {
     let Some(pipeline) = page.demo.pipelines.iter().find(|known| known.0 == built.pipeline) else {
         return (StatusCode::NOT_FOUND, "no such pipeline").into_response();
     };
-    page.bkci.add_build(demo::failing(pipeline));
+    page.bkci.start_build(timetable::flaky(pipeline));
     StatusCode::NO_CONTENT.into_response()
+}
+
+/// Whether BK-CI's callbacks arrive from now on; what is registered stays registered.
+async fn called_back(State(page): State<Page>, Json(CalledBack { arrive }): Json<CalledBack>) -> StatusCode {
+    page.bkci.order_callbacks(if arrive { Courier::Prompt } else { Courier::Loses });
+    StatusCode::NO_CONTENT
 }
 
 /// What came of an act: the id of what it made.

@@ -5,6 +5,7 @@
 //! bot was ended as a service manager would once [`Stage::stop`] does. It knows the bot by its program alone.
 
 use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -23,6 +24,9 @@ const WELCOME: Duration = Duration::from_secs(30);
 
 /// The bot may take so long, in real time, to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(15);
+
+/// What BK-CI's callbacks have to show to the bot.
+const CALLBACK_TOKEN: &str = "sandbox-callback-token-5d20";
 
 /// The bot's variable for what it logs.
 const LOG_LEVEL: &str = "REPRISE__LOG__LEVEL";
@@ -137,6 +141,8 @@ fn environment(
     demo: &Demo,
     folder: &Path,
 ) -> anyhow::Result<Vec<(&'static str, String)>> {
+    // Free now; should another program take it before the bot does, the bot says so.
+    let listen = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?.local_addr()?;
     let ca_file = folder.join("ca.pem");
     std::fs::write(&ca_file, discord.ca_pem())?;
     Ok(vec![
@@ -149,7 +155,10 @@ fn environment(
         ("REPRISE__BKCI__APP_SECRET", bkci.app_secret()),
         ("REPRISE__BKCI__WEB_URL", "https://devops.example.com".to_owned()),
         ("REPRISE__STORE__URL", format!("sqlite://{}", folder.join("reprise.db").display())),
-        ("REPRISE__HTTP__LISTEN", "127.0.0.1:0".to_owned()),
+        ("REPRISE__BKCI__API", "v4".to_owned()),
+        ("REPRISE__BKCI__CALLBACK_TOKEN", CALLBACK_TOKEN.to_owned()),
+        ("REPRISE__HTTP__LISTEN", listen.to_string()),
+        ("REPRISE__HTTP__PUBLIC_URL", format!("http://{listen}")),
         (LOG_LEVEL, std::env::var(LOG_LEVEL).unwrap_or_else(|_| "warn".to_owned())),
     ])
 }
